@@ -5,6 +5,16 @@
 //
 // In: a packet.Packet filled in place by the decoder. Out: a Record that
 // codecs append and stores keep.
+//
+// Non-obvious:
+//   - A field counts only if its bit in Present is set; the others hold what an
+//     earlier frame left there. Uint and Bytes do not look at the bit.
+//   - The bit order (packet.Field) is not the order of a document: the table is.
+//   - Status details (layer, offset, bytes) are not stored in Arrow blocks, so a
+//     record read back explains its status in general words.
+//   - In a record of a raw topic or a file, SourceOffset names it; in a captured
+//     one, Sequence does. A topic's name may hold dashes and digits: an id is
+//     written from its parts and never needs to be taken apart.
 package record
 
 import "xcapa/internal/packet"
@@ -17,6 +27,7 @@ type Record struct {
 	TimestampNanos int64  // ns since the Unix epoch, UTC
 	Sequence       uint64 // number of the frame on its queue; valid with FieldSequence
 	SourceOffset   int64  // offset of the raw message (or number in the file); valid with FieldSourceOffset
+	SourceRow      uint32 // number of the packet in a message of several; valid with FieldSourceRow
 	OrigLen        uint32 // bytes on the wire
 	CapLen         uint32 // bytes held
 	LinkType       uint16 // LINKTYPE number; FieldLinkType is set when it is not Ethernet
@@ -27,6 +38,7 @@ const (
 	FieldSequence = packet.NumFields + iota
 	FieldSourceOffset
 	FieldLinkType
+	FieldSourceRow
 	NumFields
 )
 
