@@ -2,6 +2,8 @@ module xcapa
 
 go 1.26.0
 
+tool github.com/cilium/ebpf/cmd/bpf2go
+
 require (
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/asavie/xdp v0.3.3
