@@ -1,0 +1,31 @@
+// Package kafka is the room between xcapa and a Kafka cluster: a producer that
+// never makes a capture wait, a group consumer that never drops, and the checks
+// that say at start, in words, what is wrong with the broker.
+//
+// In: message.Message from workers and stages (TryProduce where packets arrive
+// whether we are ready or not, Produce where the source can wait). Out: batches
+// of message.Message from Consumer.Poll, and the room "kafka" of the ledger.
+// No type of the client library (franz-go) passes either door.
+//
+// Non-obvious:
+//   - The producer's own byte budget (Config.MaxBufferedBytes) decides what is
+//     dropped, not the client's: a drop then costs two atomic operations and
+//     neither the client's lock nor its queue of promises, and cancelling a
+//     waiting Produce cannot take back a message that is already buffered.
+//   - A message is charged messageOverhead bytes beside its own, or 64 MiB of
+//     60-byte frames would hold 400 MiB of the client's bookkeeping.
+//   - Done runs on the client's promise goroutine, one at a time. Something
+//     that blocks there stops every acknowledgement of the process.
+//   - Closing with messages in flight counts them as shutdown although the
+//     broker may have stored some: their answer is unknown, not lost.
+//   - The round-robin partitioner passes over a partition whose backlog is far
+//     above the shortest one. Without that a dead leader collects the whole
+//     buffer and stops the partitions that are well.
+//   - Consumer hooks run only while the caller is inside Poll or Close. The
+//     client alone guarantees that only after a poll that returned messages.
+//   - Start and reset offsets are always set: the client's own default for the
+//     reset is "one minute back", which would lose and repeat records.
+//   - The consumer has its own decompressor because the client's may let one
+//     batch of 70 KB become 1 GiB, and because a batch that cannot be
+//     decompressed at all would stop its partition for ever.
+package kafka

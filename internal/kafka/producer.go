@@ -1,0 +1,349 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"xcapa/internal/ledger"
+	"xcapa/internal/message"
+)
+
+// messageOverhead is what the client and we hold for a message beside its own
+// bytes: a slot (record, headers, promise) and its place in a batch.
+const messageOverhead = 384
+
+// Producer sends messages to Kafka: idempotent, acknowledged by all replicas,
+// in batches of the client. Its methods may be called from any goroutine.
+type Producer struct {
+	config Config
+	client *kgo.Client
+	link   link
+	slots  sync.Pool // of *slot
+	books  books
+
+	buffered atomic.Int64 // bytes admitted and not settled
+	pending  atomic.Int64 // messages admitted and not settled
+	entering atomic.Int64 // goroutines between the closing check and the client
+
+	room    chan struct{} // capacity 1: a waiting Produce may look again
+	waiting atomic.Int64  // Produce calls that wait for room
+
+	closing   atomic.Bool
+	closed    chan struct{} // closed with closing: wakes waiting Produce calls
+	idle      chan struct{} // capacity 1: pending fell to 0 while closing
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// slot is one message in flight: the client's record, and the promise made once
+// for the slot's whole life. Recycled, so that a message costs no allocation
+// beyond what the client needs.
+type slot struct {
+	record  kgo.Record
+	headers []kgo.RecordHeader
+	m       *message.Message
+	size    int64
+	promise func(*kgo.Record, error)
+}
+
+// NewProducer makes a producer for c. It dials nobody: a broker that is away is
+// no error, messages wait in the buffer until it comes (Check asks at start).
+// The error is about c. ctx bounds the life of the connections; Close all the
+// same.
+func NewProducer(ctx context.Context, c Config) (*Producer, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("configure Kafka producer: %w", err)
+	}
+	p := &Producer{
+		config: c.withDefaults(),
+		room:   make(chan struct{}, 1),
+		closed: make(chan struct{}),
+		idle:   make(chan struct{}, 1),
+	}
+	p.slots.New = func() any { return p.newSlot() }
+	opts, err := clientOptions(&p.config, &p.link)
+	if err != nil {
+		return nil, fmt.Errorf("configure Kafka producer: %w", err)
+	}
+	client, err := kgo.NewClient(append(opts, producerOptions(&p.config)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("configure Kafka producer: %w", err)
+	}
+	p.client = client
+	return p, nil
+}
+
+func producerOptions(c *Config) []kgo.Opt {
+	// The broker waits half the time for its replicas, we wait the rest for it.
+	// The client's 10 s + 10 s let one stopped broker hold up everything for
+	// that long although its partitions have moved.
+	wait := max(c.RequestTimeout/2, 500*time.Millisecond)
+	opts := []kgo.Opt{
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(newPartitioner(c.PartitionBy)),
+		kgo.ProducerBatchCompression(codec(c.Compression), kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(int32(c.MaxMessageBytes)),
+		kgo.ProducerLinger(c.Linger),
+		kgo.ProduceRequestTimeout(wait),
+		kgo.RequestTimeoutOverhead(c.RequestTimeout - wait),
+		kgo.MaxBufferedRecords(math.MaxInt32), // admission is ours, see Producer.admit
+	}
+	if c.DeliveryTimeout > 0 {
+		opts = append(opts, kgo.RecordDeliveryTimeout(c.DeliveryTimeout))
+	}
+	return opts
+}
+
+func codec(name string) kgo.CompressionCodec {
+	switch name {
+	case "gzip":
+		return kgo.GzipCompression()
+	case "lz4":
+		return kgo.Lz4Compression()
+	case "zstd":
+		return kgo.ZstdCompression().WithLevel(1) // fastest: for thin links, not for archives
+	case "none":
+		return kgo.NoCompression()
+	}
+	return kgo.SnappyCompression()
+}
+
+// TryProduce hands m over without ever waiting. When the buffer is full, m is
+// dropped: the newest goes, what waits is older and closer to delivery. m.Done
+// tells, from this goroutine if m was not even buffered. For sources that
+// cannot wait: capture.
+func (p *Producer) TryProduce(m *message.Message) {
+	p.books.handed(m)
+	size := p.size(m)
+	if err := p.admit(size); err != nil {
+		p.refuse(m, err)
+		return
+	}
+	p.hand(m, size)
+}
+
+// Produce hands m over and waits for room in the buffer as long as it takes,
+// until ctx ends or the producer is closed. The error repeats what m.Done got;
+// nil says that m is buffered, not that it is delivered. Once buffered, m is
+// delivered whatever becomes of ctx. For sources that can wait: files, topics.
+func (p *Producer) Produce(ctx context.Context, m *message.Message) error {
+	p.books.handed(m)
+	size := p.size(m)
+	err := p.admit(size)
+	if err == ErrBufferFull {
+		err = p.wait(ctx, size)
+	}
+	if err != nil {
+		p.refuse(m, err)
+		return err
+	}
+	p.hand(m, size)
+	return nil
+}
+
+// size is what m is charged against the buffer.
+func (p *Producer) size(m *message.Message) int64 {
+	n := int64(len(m.Key)+len(m.Value)) + messageOverhead
+	for i := range m.Headers {
+		n += int64(len(m.Headers[i].Key) + len(m.Headers[i].Value))
+	}
+	return n
+}
+
+// admit charges size to the buffer, or says why not.
+func (p *Producer) admit(size int64) error {
+	limit := p.config.MaxBufferedBytes
+	if size > limit {
+		return ErrTooLarge // it would never fit, and Produce would wait for ever
+	}
+	if p.buffered.Add(size) > limit {
+		p.release(size)
+		return ErrBufferFull
+	}
+	return nil
+}
+
+// release gives size back to the buffer and wakes one waiting Produce.
+func (p *Producer) release(size int64) {
+	p.buffered.Add(-size)
+	if p.waiting.Load() > 0 {
+		p.wake()
+	}
+}
+
+func (p *Producer) wake() {
+	select {
+	case p.room <- struct{}{}:
+	default:
+	}
+}
+
+// wait admits size as soon as there is room.
+func (p *Producer) wait(ctx context.Context, size int64) error {
+	p.waiting.Add(1)
+	defer func() {
+		// The token may have been for more room than we took: pass it on.
+		if p.waiting.Add(-1) > 0 {
+			p.wake()
+		}
+	}()
+	for {
+		// Announced before this look: a release after it leaves a token.
+		if err := p.tryAdmit(size); err != ErrBufferFull {
+			return err
+		}
+		select {
+		case <-p.room:
+		case <-p.closed:
+			return ErrClosed
+		case <-ctx.Done():
+			return fmt.Errorf("wait for room in the producer's buffer: %w: %w", ErrClosed, ctx.Err())
+		}
+	}
+}
+
+// tryAdmit is admit without overshooting: a waiter that charges and takes back
+// would look like a release to the other waiters, and they would never sleep.
+func (p *Producer) tryAdmit(size int64) error {
+	for {
+		n := p.buffered.Load()
+		if n+size > p.config.MaxBufferedBytes {
+			return ErrBufferFull
+		}
+		if p.buffered.CompareAndSwap(n, n+size) {
+			return nil
+		}
+	}
+}
+
+// hand gives an admitted message to the client, which never waits.
+func (p *Producer) hand(m *message.Message, size int64) {
+	p.pending.Add(1)
+	p.entering.Add(1)
+	defer p.entering.Add(-1)
+	s := p.slots.Get().(*slot)
+	s.m, s.size = m, size
+	if p.closing.Load() {
+		s.promise(&s.record, ErrClosed)
+		return
+	}
+	for i := range m.Headers {
+		s.headers = append(s.headers, kgo.RecordHeader(m.Headers[i]))
+	}
+	s.record = kgo.Record{
+		Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: s.headers,
+		Timestamp: m.Time, Partition: int32(m.Queue), Context: background,
+	}
+	p.client.TryProduce(background, &s.record, s.promise)
+}
+
+// background is the context of every record: nobody takes a message back.
+var background = context.Background()
+
+func (p *Producer) newSlot() *slot {
+	s := &slot{}
+	s.promise = func(_ *kgo.Record, err error) { p.settle(s, err) }
+	return s
+}
+
+// settle ends a message's time with the client: count, tell, recycle. It runs
+// on the client's promise goroutine.
+func (p *Producer) settle(s *slot, err error) {
+	m, size := s.m, s.size
+	s.m, s.record, s.headers = nil, kgo.Record{}, s.headers[:0]
+	p.slots.Put(s)
+	if err != nil {
+		if Reason(err) == ledger.Shutdown {
+			err = ErrClosed
+		}
+		p.refuse(m, err)
+	} else {
+		p.books.acked(m)
+		if m.Done != nil {
+			m.Done(m, nil)
+		}
+	}
+	p.release(size)
+	if p.pending.Add(-1) == 0 && p.closing.Load() {
+		select {
+		case p.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// refuse counts a message that will not be delivered and tells its maker.
+func (p *Producer) refuse(m *message.Message, err error) {
+	p.books.dropped(m, err)
+	if m.Done != nil {
+		m.Done(m, err)
+	}
+}
+
+// Flush waits until everything handed over before has been acknowledged or has
+// failed, or ctx ends.
+func (p *Producer) Flush(ctx context.Context) error {
+	if err := p.client.Flush(ctx); err != nil {
+		return explain(fmt.Sprintf("flush %d messages to Kafka", p.pending.Load()), &p.config, err)
+	}
+	return nil
+}
+
+// Close stops taking messages, delivers what is buffered until ctx ends, and
+// gives up the rest, which is counted as shutdown. After it the room balances:
+// every message handed over was acknowledged or dropped with a reason, and its
+// Done has returned. The error says how many messages were given up. It may be
+// called twice.
+func (p *Producer) Close(ctx context.Context) error {
+	p.closeOnce.Do(func() {
+		p.closing.Store(true)
+		close(p.closed)
+		// Nobody may enter the client after it is closed: a message for a topic
+		// it has not loaded yet would stay in it for ever. Those who are in it
+		// do not wait, so this is short.
+		for p.entering.Load() > 0 {
+			time.Sleep(50 * time.Microsecond)
+		}
+		flushErr := p.client.Flush(ctx)
+		left := p.pending.Load()
+		p.client.Close()
+		for p.pending.Load() > 0 {
+			<-p.idle
+		}
+		if flushErr != nil && left > 0 {
+			p.closeErr = fmt.Errorf("close Kafka producer: %d messages not acknowledged in time", left)
+			if err := p.Health(); err != nil {
+				p.closeErr = fmt.Errorf("%w: %w", p.closeErr, err)
+			}
+		}
+	})
+	return p.closeErr
+}
+
+// Buffered is how many messages, and how many bytes with their overhead, wait
+// for an acknowledgement.
+func (p *Producer) Buffered() (messages, bytes int64) {
+	return p.pending.Load(), p.buffered.Load()
+}
+
+// Health is nil while the brokers can be reached, as far as the last attempt
+// told; else why not, in words.
+func (p *Producer) Health() error {
+	return explain("reach Kafka", &p.config, p.link.last())
+}
+
+// LastError is why the latest message that was not delivered was not; nil if
+// all were.
+func (p *Producer) LastError() error {
+	return explain("deliver to Kafka", &p.config, p.books.last())
+}
+
+// Room is the account "kafka": packets handed over, acknowledged, and dropped
+// by reason. Exact after Close.
+func (p *Producer) Room() ledger.Room { return p.books.room() }

@@ -1,0 +1,238 @@
+package kafka
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Property is one client property by its Kafka name, as kcat, librdkafka and
+// Kafka's own tools spell it.
+type Property struct {
+	Names []string // the first is the one to show
+	Help  string
+	set   func(c *Config, value string) error
+}
+
+// properties maps the names to Config. A name that is known to Kafka but not
+// supported stands here too, with a set that says so.
+var properties = []Property{
+	{Names: []string{"bootstrap.servers", "metadata.broker.list"}, Help: "brokers, host:port, comma between", set: setBrokers},
+	{Names: []string{"client.id"}, Help: "name shown to the broker", set: setString(func(c *Config) *string { return &c.ClientID })},
+	{Names: []string{"security.protocol"}, Help: "plaintext, ssl, sasl_plaintext or sasl_ssl", set: setSecurityProtocol},
+
+	{Names: []string{"ssl.ca.location"}, Help: "PEM file of the CA that signed the broker's certificate", set: setString(func(c *Config) *string { return &tlsOf(c).CAFile })},
+	{Names: []string{"ssl.certificate.location"}, Help: "PEM file of our certificate", set: setString(func(c *Config) *string { return &tlsOf(c).CertFile })},
+	{Names: []string{"ssl.key.location"}, Help: "PEM file of its key", set: setString(func(c *Config) *string { return &tlsOf(c).KeyFile })},
+	{Names: []string{"enable.ssl.certificate.verification"}, Help: "false verifies nothing", set: setVerification},
+	{Names: []string{"ssl.endpoint.identification.algorithm"}, Help: "https only", set: only("https", "the broker's name is always verified; use a fingerprint for a certificate without its name")},
+	{Names: []string{"ssl.key.password"}, Help: "not supported", set: unsupported("give a key file without a password and protect it by its mode")},
+
+	{Names: []string{"sasl.mechanisms", "sasl.mechanism"}, Help: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", set: setMechanism},
+	{Names: []string{"sasl.username"}, Help: "user", set: setString(func(c *Config) *string { return &saslOf(c).User })},
+	{Names: []string{"sasl.password"}, Help: "password; better in a file", set: setString(func(c *Config) *string { return &saslOf(c).Password })},
+	{Names: []string{"sasl.kerberos.service.name", "sasl.kerberos.principal", "sasl.kerberos.keytab", "sasl.kerberos.kinit.cmd"}, Help: "not supported", set: func(*Config, string) error { return errGSSAPI }},
+	{Names: []string{"sasl.oauthbearer.config"}, Help: "not supported", set: unsupported("use SCRAM-SHA-512 or PLAIN")},
+
+	{Names: []string{"compression.codec", "compression.type"}, Help: "none, gzip, snappy, lz4 or zstd", set: setCompression},
+	{Names: []string{"linger.ms", "queue.buffering.max.ms"}, Help: "how long messages are gathered", set: setMillis(func(c *Config, d time.Duration) {
+		if d == 0 {
+			d = -1
+		}
+		c.Linger = d
+	})},
+	{Names: []string{"message.max.bytes", "max.request.size"}, Help: "largest message", set: setInt(1024, 1<<30, func(c *Config, n int64) { c.MaxMessageBytes = int(n) })},
+	{Names: []string{"queue.buffering.max.kbytes"}, Help: "buffer, KiB", set: setInt(1024, 1<<31, func(c *Config, n int64) { c.MaxBufferedBytes = n << 10 })},
+	{Names: []string{"buffer.memory"}, Help: "buffer, bytes", set: setInt(1<<20, 1<<41, func(c *Config, n int64) { c.MaxBufferedBytes = n })},
+	{Names: []string{"queue.buffering.max.messages"}, Help: "not supported", set: unsupported("the buffer is bounded in bytes: queue.buffering.max.kbytes")},
+	{Names: []string{"batch.size", "batch.num.messages"}, Help: "not supported", set: unsupported("batches are as large as linger.ms and message.max.bytes let them be")},
+	{Names: []string{"message.timeout.ms", "delivery.timeout.ms"}, Help: "give a message up after this; 0 never", set: setMillis(func(c *Config, d time.Duration) { c.DeliveryTimeout = d })},
+	{Names: []string{"request.timeout.ms"}, Help: "of one produce request", set: setMillis(func(c *Config, d time.Duration) { c.RequestTimeout = d })},
+	{Names: []string{"acks", "request.required.acks"}, Help: "all only", set: setAcks},
+	{Names: []string{"enable.idempotence"}, Help: "true only", set: only("true", "a lost answer would store its messages twice")},
+
+	{Names: []string{"group.id"}, Help: "consumer group", set: setString(func(c *Config) *string { return &c.GroupID })},
+	{Names: []string{"group.instance.id"}, Help: "static member of the group", set: setString(func(c *Config) *string { return &c.GroupInstanceID })},
+	{Names: []string{"auto.offset.reset"}, Help: "earliest or latest, where nothing is committed", set: setReset},
+	{Names: []string{"session.timeout.ms"}, Help: "a silent consumer loses its partitions after this", set: setMillis(func(c *Config, d time.Duration) { c.SessionTimeout = d })},
+	{Names: []string{"enable.auto.commit"}, Help: "false only", set: only("false", "offsets are committed when the destination has stored the records")},
+}
+
+// Properties lists what SetProperty knows, for help texts.
+func Properties() []Property { return slices.Clone(properties) }
+
+// SetProperty sets the property called name, as in -X name=value. Its errors
+// name the property and what it may be; a password is never repeated.
+func SetProperty(c *Config, name, value string) error {
+	for i := range properties {
+		if slices.Contains(properties[i].Names, name) {
+			if err := properties[i].set(c, strings.TrimSpace(value)); err != nil {
+				return fmt.Errorf("set Kafka property %s: %w", name, err)
+			}
+			return nil
+		}
+	}
+	if near := nearest(name); near != "" {
+		return fmt.Errorf("set Kafka property %s: no such property here, did you mean %s?", name, near)
+	}
+	return fmt.Errorf("set Kafka property %s: no such property here", name)
+}
+
+// nearest is the known name that shares the longest prefix with name, if that
+// is a word at least.
+func nearest(name string) string {
+	best, bestLen := "", 3
+	for _, p := range properties {
+		for _, n := range p.Names {
+			k := 0
+			for k < len(n) && k < len(name) && n[k] == name[k] {
+				k++
+			}
+			if k > bestLen {
+				best, bestLen = n, k
+			}
+		}
+	}
+	return best
+}
+
+func tlsOf(c *Config) *TLS {
+	if c.TLS == nil {
+		c.TLS = &TLS{}
+	}
+	return c.TLS
+}
+
+func saslOf(c *Config) *SASL {
+	if c.SASL == nil {
+		c.SASL = &SASL{Mechanism: Plain}
+	}
+	return c.SASL
+}
+
+func setBrokers(c *Config, v string) error {
+	var brokers []string
+	for b := range strings.SplitSeq(v, ",") {
+		b = strings.TrimSpace(b)
+		if err := validateBroker(b); err != nil {
+			return err
+		}
+		brokers = append(brokers, b)
+	}
+	c.Brokers = brokers
+	return nil
+}
+
+func setSecurityProtocol(c *Config, v string) error {
+	switch strings.ToLower(v) {
+	case "plaintext":
+		c.TLS, c.SASL = nil, nil
+	case "ssl":
+		tlsOf(c)
+		c.SASL = nil
+	case "sasl_plaintext":
+		saslOf(c)
+		c.TLS = nil
+	case "sasl_ssl":
+		tlsOf(c)
+		saslOf(c)
+	default:
+		return fmt.Errorf("%q is not plaintext, ssl, sasl_plaintext or sasl_ssl", v)
+	}
+	return nil
+}
+
+func setMechanism(c *Config, v string) error {
+	m := strings.ToUpper(v)
+	switch m {
+	case Plain, ScramSHA256, ScramSHA512:
+		saslOf(c).Mechanism = m
+		return nil
+	case "GSSAPI":
+		return errGSSAPI
+	}
+	return fmt.Errorf("%q is not %s, %s or %s", v, Plain, ScramSHA256, ScramSHA512)
+}
+
+func setVerification(c *Config, v string) error {
+	on, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("%q is not true or false", v)
+	}
+	tlsOf(c).Insecure = !on
+	return nil
+}
+
+func setCompression(c *Config, v string) error {
+	if !slices.Contains(compressions, v) {
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(compressions, ", "))
+	}
+	c.Compression = v
+	return nil
+}
+
+func setAcks(_ *Config, v string) error {
+	if v != "all" && v != "-1" {
+		return fmt.Errorf("%q: every message is acknowledged by all replicas (acks=all), or its loss would not be counted", v)
+	}
+	return nil
+}
+
+func setReset(c *Config, v string) error {
+	switch v {
+	case "earliest", "smallest", "beginning":
+		c.Start = StartBegin
+	case "latest", "largest", "end":
+		c.Start = StartEnd
+	default:
+		return fmt.Errorf("%q is not earliest or latest", v)
+	}
+	return nil
+}
+
+func setString(at func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if v == "" {
+			return fmt.Errorf("the value is empty")
+		}
+		*at(c) = v
+		return nil
+	}
+}
+
+func setInt(low, high int64, set func(*Config, int64)) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("%q is not a number from %d to %d", v, low, high)
+		}
+		set(c, n)
+		return nil
+	}
+}
+
+func setMillis(set func(*Config, time.Duration)) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		ms, err := strconv.ParseFloat(v, 64) // librdkafka allows 0.5
+		if err != nil || !(ms >= 0 && ms <= 24*3600*1000) {
+			return fmt.Errorf("%q is not a number of milliseconds from 0 to one day", v)
+		}
+		set(c, time.Duration(ms*float64(time.Millisecond)))
+		return nil
+	}
+}
+
+func only(value, why string) func(*Config, string) error {
+	return func(_ *Config, v string) error {
+		if !strings.EqualFold(v, value) {
+			return fmt.Errorf("only %s is supported: %s", value, why)
+		}
+		return nil
+	}
+}
+
+func unsupported(instead string) func(*Config, string) error {
+	return func(*Config, string) error { return fmt.Errorf("not supported: %s", instead) }
+}
