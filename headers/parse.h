@@ -210,6 +210,17 @@ static __always_inline __u32 transport_length(struct xdp_md *ctx, const struct h
 	return 0;
 }
 
+/* transport_end is the offset behind the transport header, or behind the
+ * datagram if that ends first. */
+static __always_inline __u32 transport_end(struct xdp_md *ctx, const struct headers *h)
+{
+	__u32 end = h->transport + transport_length(ctx, h);
+
+	if (end <= h->limit)
+		return end;
+	return h->limit > h->transport ? h->limit : h->transport;
+}
+
 static __always_inline void parse(struct xdp_md *ctx, struct headers *h)
 {
 	struct ethernet_header *ethernet = header(ctx, 0, sizeof(*ethernet));

@@ -131,7 +131,7 @@ static __always_inline int redirect(struct xdp_md *ctx, struct xcapa_meta *meta)
 		if (is_kept(ctx, &h))
 			return count(XCAPA_KEPT, XDP_PASS);
 		if (headers_only && h.has_transport)
-			h.end += transport_length(ctx, &h);
+			h.end = transport_end(ctx, &h);
 	}
 
 	if (bpf_redirect_map(&xsks, queue, XDP_PASS) != XDP_REDIRECT)
