@@ -24,7 +24,7 @@
 enum ether_type {
 	ETHER_TYPE_IPV4 = 0x0800,
 	ETHER_TYPE_ARP = 0x0806,
-	ETHER_TYPE_VLAN = 0x8100,  /* IEEE 802.1Q, customer tag */
+	ETHER_TYPE_VLAN = 0x8100, /* IEEE 802.1Q, customer tag */
 	ETHER_TYPE_IPV6 = 0x86dd,
 	ETHER_TYPE_QINQ = 0x88a8,  /* IEEE 802.1ad, service tag */
 	ETHER_TYPE_QINQ1 = 0x9100, /* in use before 802.1ad */
@@ -97,12 +97,12 @@ _Static_assert(sizeof(struct ipv6_header) == 40, "IPv6 header");
 
 /* What parse found. Numbers in host byte order. */
 struct headers {
-	__u32 end;        /* offset behind the headers, in bytes from the destination MAC; where the
-	                   * frame ends inside a header, behind that header's fixed part */
-	__u32 transport;  /* offset of the transport header */
-	__u32 limit;      /* offset behind the IP datagram */
-	__u16 ether_type; /* behind the tags */
-	__u8 protocol;    /* valid if has_transport */
+	__u32 end;          /* offset behind the headers, in bytes from the destination MAC; where the
+			     * frame ends inside a header, behind that header's fixed part */
+	__u32 transport;    /* offset of the transport header */
+	__u32 limit;        /* offset behind the IP datagram */
+	__u16 ether_type;   /* behind the tags */
+	__u8 protocol;      /* valid if has_transport */
 	bool has_transport; /* IPv4 or IPv6, not a later fragment, whole up to the transport header */
 };
 

@@ -17,12 +17,12 @@ enum xcapa_stamp {
 };
 
 /* Set from Go before load. */
-volatile const __u32 stamp;        /* enum xcapa_stamp */
-volatile const bool nic_time;      /* prefer the NIC's timestamp where there is one */
-volatile const __u32 snap_length;  /* bytes to keep of a frame; 0: all */
-volatile const bool headers_only;  /* cut behind the headers */
-volatile const bool keep_arp;      /* pass to the host: ARP */
-volatile const bool keep_nd;       /* ICMPv6 133-137: neighbour discovery, RFC 4861 4 */
+volatile const __u32 stamp;       /* enum xcapa_stamp */
+volatile const bool nic_time;     /* prefer the NIC's timestamp where there is one */
+volatile const __u32 snap_length; /* bytes to keep of a frame; 0: all */
+volatile const bool headers_only; /* cut behind the headers */
+volatile const bool keep_arp;     /* pass to the host: ARP */
+volatile const bool keep_nd;      /* ICMPv6 133-137: neighbour discovery, RFC 4861 4 */
 volatile const __u32 keep_port_count;
 volatile const __u16 keep_ports[XCAPA_MAX_KEEP_PORTS]; /* TCP and UDP, either port, host byte order */
 

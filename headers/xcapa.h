@@ -25,11 +25,11 @@ enum xcapa_meta_flags {
 
 /* The verdicts, one per-CPU counter each: index into the map "counters". */
 enum xcapa_counter {
-	XCAPA_REDIRECTED = 0,    /* handed to the AF_XDP socket of the queue */
-	XCAPA_KEPT = 1,          /* on the keep list: passed to the host */
-	XCAPA_NO_SOCKET = 2,     /* no socket on this queue: passed to the host */
-	XCAPA_NO_METADATA = 3,   /* no room for the metadata area: passed to the host */
-	XCAPA_SNAP_FAILED = 4,   /* could not be cut: passed to the host */
+	XCAPA_REDIRECTED = 0,  /* handed to the AF_XDP socket of the queue */
+	XCAPA_KEPT = 1,        /* on the keep list: passed to the host */
+	XCAPA_NO_SOCKET = 2,   /* no socket on this queue: passed to the host */
+	XCAPA_NO_METADATA = 3, /* no room for the metadata area: passed to the host */
+	XCAPA_SNAP_FAILED = 4, /* could not be cut: passed to the host */
 	XCAPA_COUNTERS = 5,
 };
 
