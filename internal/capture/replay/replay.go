@@ -1,0 +1,141 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"xcapa/internal/capture"
+	"xcapa/internal/ledger"
+	"xcapa/internal/packet"
+	"xcapa/internal/pcap"
+	"xcapa/internal/record"
+)
+
+// OtherLinkType is the reason for packets whose link type is not the device's.
+const OtherLinkType ledger.Reason = "other_link_type"
+
+// CountDamaged is the entry beside the room's sum for places in a file that
+// were passed over.
+const CountDamaged = "damaged"
+
+// Config says what to replay.
+type Config struct {
+	Files  []string // one after another, "-" is standard input
+	Loops  int      // passes over Files; 0 means 1, below 0 until Detach
+	Paced  bool     // keep the distances between the packets' times; false: flat out
+	Resync bool     // go on behind damage; false: damage ends the source with that error
+
+	// OnDamage is called from Receive for every damage passed over; nil is
+	// allowed.
+	OnDamage func(*pcap.DamageError)
+}
+
+// Device is an opened file. It implements capture.Device.
+type Device struct {
+	config Config
+	info   capture.Info
+	source source
+
+	stop     chan struct{} // closed by Detach
+	stopOnce sync.Once
+
+	// Written by the source, read by Rooms.
+	in, out, otherLink, damaged atomic.Uint64
+}
+
+// Open opens the files for replay. The first one is read up to its first
+// packet, to know the link type; a file that is no capture is an error here if
+// it is the first, else from Receive.
+func Open(c Config) (*Device, error) {
+	if len(c.Files) == 0 {
+		return nil, errors.New("replay needs a capture file: name at least one")
+	}
+	for _, f := range c.Files {
+		if f == "-" && (c.Loops > 1 || c.Loops < 0) {
+			return nil, errors.New("standard input can be replayed once: leave the number of loops away, or name a file")
+		}
+	}
+	return start(c, strings.Join(c.Files, ","), nil)
+}
+
+// New replays a reader that was opened before, once. name stands for it in
+// Info. The device closes it.
+func New(r *pcap.Reader, name string, c Config) (*Device, error) {
+	c.Files, c.Loops = nil, 1
+	return start(c, name, r)
+}
+
+func start(c Config, name string, r *pcap.Reader) (*Device, error) {
+	d := &Device{config: c, stop: make(chan struct{})}
+	d.info = capture.Info{
+		Interface: name, Run: record.NewRun(), LinkType: packet.LinkTypeEthernet, Engine: "file", Queues: 1,
+		Why: "frames come from a capture file",
+	}
+	s := &d.source
+	s.device, s.reader = d, r
+	if r == nil {
+		if err := s.openNext(); err != nil {
+			return nil, err
+		}
+	}
+	if linkType, ok := s.reader.LinkType(); ok {
+		d.info.LinkType = linkType
+	}
+	// pcapng describes interfaces on the way: only the first packet tells. Its
+	// error, if it has one, is Receive's to return.
+	if s.err = s.advance(); s.err == nil {
+		d.info.LinkType = s.pending.LinkType
+	}
+	return d, nil
+}
+
+// Sources has one entry: a file is one queue.
+func (d *Device) Sources() []capture.Source { return []capture.Source{&d.source} }
+
+// Info describes the replay.
+func (d *Device) Info() capture.Info { return d.info }
+
+// Rooms is the one room of a file: in is what was taken from it.
+func (d *Device) Rooms() []ledger.Room {
+	out, other := d.out.Load(), d.otherLink.Load()
+	r := ledger.Room{Room: "file", In: d.in.Load(), Out: out}
+	r.Drop(OtherLinkType, other)
+	if n := d.damaged.Load(); n > 0 {
+		r.Counts = map[string]uint64{CountDamaged: n}
+	}
+	return []ledger.Room{r}
+}
+
+// Detach ends the replay: Receive returns capture.ErrClosed from now on. A
+// packet read ahead but not delivered was not taken.
+func (d *Device) Detach() error {
+	d.stopOnce.Do(func() { close(d.stop) })
+	return nil
+}
+
+// Close closes the files. The source must not be in use any more.
+func (d *Device) Close() error {
+	d.Detach()
+	d.source.closeReader()
+	return nil
+}
+
+// damage counts a damage that is passed over.
+func (d *Device) damage(e *pcap.DamageError) {
+	d.damaged.Add(1)
+	if d.config.OnDamage != nil {
+		d.config.OnDamage(e)
+	}
+}
+
+// openAt opens the n-th file of the pass.
+func (d *Device) openAt(n int) (*pcap.Reader, error) {
+	r, err := pcap.Open(d.config.Files[n], pcap.Options{Resync: d.config.Resync})
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	return r, nil
+}
