@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,6 +116,9 @@ func (l *clientLog) Level() kgo.LogLevel {
 // Log implements kgo.Logger. The client's errors are warnings here: what is
 // final reaches the caller as an error of its own.
 func (l *clientLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	if strings.HasPrefix(msg, "batch decompresses larger") {
+		return // its advice is for programmers; Poll steps over the batch and says so
+	}
 	if level > kgo.LogLevelWarn {
 		l.to.Debug("kafka: "+msg, keyvals...)
 		return

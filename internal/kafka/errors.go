@@ -29,6 +29,11 @@ var (
 	ErrTopicRecreated = errors.New("Kafka topic was deleted and created again")
 )
 
+// ErrRebalanced is a commit's answer when the group has given the partitions to
+// someone else, or is about to. Nothing is wrong: what was not committed is
+// delivered again, to whoever owns the partition then.
+var ErrRebalanced = errors.New("the consumer group is rebalancing")
+
 // Why a message was not delivered; Reason tells them apart.
 var (
 	ErrBufferFull = errors.New("producer buffer is full")
