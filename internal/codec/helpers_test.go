@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"encoding/hex"
 	"math/rand/v2"
+	"testing"
 
 	"xcapa/internal/packet"
 	"xcapa/internal/record"
@@ -108,4 +110,13 @@ func mixedRecords(n int) []record.Record {
 		}
 	}
 	return out
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
