@@ -66,15 +66,14 @@ func readIPv6(p *Packet, h *[ipv6Len]byte) {
 //	| next 8   | length 8         | ...
 //	+----------+------------------+-----
 //
-// The length counts 8 bytes beyond the first 8; in an Authentication Header 4
-// beyond the first 8; a Fragment header has none and is 8 long. The protocol is
-// known only when the last of them is whole.
+// The length counts units of 8 bytes beyond the first 8, in an Authentication
+// Header units of 4; a Fragment header has none and is 8 bytes long. The protocol
+// is known only when the last of them is whole.
 func (w *walk) extensionHeaders(nextAt, at int) {
 	first := at
 	next := w.frame[nextAt]
 	fragment := false // a Fragment header was read; a second one does not count
 	for walked := 0; ; walked++ {
-		var size int
 		switch next {
 		case protocolHopByHop, protocolRouting, protocolDestination, protocolAH, protocolFragment:
 		default:
@@ -91,14 +90,7 @@ func (w *walk) extensionHeaders(nextAt, at int) {
 			return
 		}
 		h := (*[8]byte)(w.frame[at:])
-		switch next {
-		case protocolFragment:
-			size = 8
-		case protocolAH:
-			size = 8 + 4*int(h[1])
-		default:
-			size = 8 + 8*int(h[1])
-		}
+		size := extensionLen(next, h[1])
 		if at+size > w.limit {
 			w.stop(StatusBadExtensionHeader, LayerIPv6, at, size, w.limit-at)
 			return
@@ -121,6 +113,18 @@ func (w *walk) extensionHeaders(nextAt, at int) {
 			return
 		}
 	}
+}
+
+// extensionLen returns the bytes of an extension header of which length is the
+// second byte.
+func extensionLen(protocol, length uint8) int {
+	switch protocol {
+	case protocolFragment:
+		return 8
+	case protocolAH:
+		return 8 + 4*int(length)
+	}
+	return 8 + 8*int(length)
 }
 
 // readFragment reads the Fragment header. RFC 8200 4.5.
