@@ -415,7 +415,7 @@ func runMember(t *testing.T, config Config, ledger *settled, leave <-chan struct
 			ledger.revoked += len(at)
 			ledger.mu.Unlock()
 		},
-		OnLost:    func(at []Position) { held = held[:0] },
+		OnLost: func(at []Position) { held = held[:0] },
 	})
 	for polls := 0; ; polls++ {
 		select {
