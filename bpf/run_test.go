@@ -325,3 +325,26 @@ func TestPruned(t *testing.T) {
 		t.Errorf("instructions: plain %d, want at most 100; stamped %d, want at most 200; everything %d", plain, stamped, all)
 	}
 }
+
+// TestVerifies loads what makes the verifier work hardest, far enough from its
+// limit of a million instructions that another kernel's takes it too.
+func TestVerifies(t *testing.T) {
+	needRoot(t)
+	var most uint32
+	for i := range 8 {
+		s := Settings{Stamp: StampClock, SnapLength: 64, Frags: true, KeepARP: true, KeepND: i&1 != 0, HeadersOnly: i&2 != 0}
+		if i&4 != 0 {
+			s.KeepPorts = []uint16{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+		}
+		info, err := loadForRun(t, s, false).Program.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := info.VerifiedInstructions()
+		if !ok || n > 500_000 {
+			t.Errorf("%+v: %d instructions verified (known: %t), want at most 500,000", s, n, ok)
+		}
+		most = max(most, n)
+	}
+	t.Logf("at most %d instructions verified", most)
+}

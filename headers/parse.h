@@ -4,9 +4,7 @@
  * IPv6 with up to XCAPA_MAX_EXTENSIONS extension headers, then the transport
  * header.
  *
- * Each read is behind a check against data_end. Offsets are plain numbers and
- * never differences of packet pointers, which the verifier keeps from programs
- * loaded without CAP_PERFMON.
+ * Each read is behind a check against data_end.
  *
  * IEEE 802.3, 802.1Q; RFC 826; RFC 791 3.1; RFC 8200 3, 4; RFC 9293 3.1;
  * RFC 768; RFC 9260 3; RFC 4340 5.1; RFC 3828. */
@@ -221,7 +219,9 @@ static __always_inline __u32 transport_end(struct xdp_md *ctx, const struct head
 	return h->limit > h->transport ? h->limit : h->transport;
 }
 
-static __always_inline void parse(struct xdp_md *ctx, struct headers *h)
+/* parse reads the headers up to the transport header; without ip only up to
+ * the EtherType and ARP. */
+static __always_inline void parse(struct xdp_md *ctx, struct headers *h, bool ip)
 {
 	struct ethernet_header *ethernet = header(ctx, 0, sizeof(*ethernet));
 
@@ -245,12 +245,12 @@ static __always_inline void parse(struct xdp_md *ctx, struct headers *h)
 		type = bpf_ntohs(tag->ether_type);
 	}
 	h->ether_type = type;
-	if (type == ETHER_TYPE_IPV4)
-		parse_ipv4(ctx, h);
-	else if (type == ETHER_TYPE_IPV6)
-		parse_ipv6(ctx, h);
-	else if (type == ETHER_TYPE_ARP)
+	if (type == ETHER_TYPE_ARP)
 		h->end += 28; /* Ethernet and IPv4 addresses */
+	else if (ip && type == ETHER_TYPE_IPV4)
+		parse_ipv4(ctx, h);
+	else if (ip && type == ETHER_TYPE_IPV6)
+		parse_ipv6(ctx, h);
 }
 
 #endif

@@ -127,7 +127,7 @@ static __always_inline int redirect(struct xdp_md *ctx, struct xcapa_meta *meta)
 	struct headers h = {};
 
 	if (keep_arp || keep_nd || keep_port_count || headers_only) {
-		parse(ctx, &h);
+		parse(ctx, &h, keep_nd || keep_port_count || headers_only);
 		if (is_kept(ctx, &h))
 			return count(XCAPA_KEPT, XDP_PASS);
 		if (headers_only && h.has_transport)

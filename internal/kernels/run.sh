@@ -19,7 +19,7 @@ packages=${*:-bpf internal/capture/afxdp}
 kernels=${KERNELS:-linux-image-cloud-amd64 linux-image-6.12-cloud-amd64}
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xcapa/kernels}
 limit=${TIMEOUT:-600}
-modules=veth # what the tests need that these kernels do not have built in
+modules=veth # what the tests need and these kernels do not have built in
 
 say() { echo "test-kernels: $*"; }
 die() {
