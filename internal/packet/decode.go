@@ -5,6 +5,7 @@ import "encoding/binary"
 // Header lengths without options, bytes.
 const (
 	ethernetLen = 14
+	tagLen      = 4 // TCI and the type behind it
 	ipv4Len     = 20
 	ipv6Len     = 40
 	tcpLen      = 20
@@ -73,53 +74,71 @@ const (
 //
 // RFC 791 3.1; RFC 8200 3, 4; RFC 9293 3.1; RFC 768; IEEE 802.1Q 9.6.
 func Decode(p *Packet, linkType uint16, frame []byte, origLen uint32) {
-	if linkType != LinkTypeEthernet || len(frame) < ethernetLen+ipv4Len+udpLen || !decodeCommon(p, frame) {
+	if linkType != LinkTypeEthernet || !decodeCommon(p, frame) {
 		decodeAny(p, linkType, frame, origLen)
 	}
 }
 
-// decodeCommon decodes untagged IPv4 without options and IPv6 without extension
-// headers, with a whole TCP or UDP header behind: nearly all traffic. It
-// reports false for anything else, having written nothing that counts; then
-// decodeAny starts over. Both give the same result where this one gives any.
+// decodeCommon decodes nearly all traffic: Ethernet with at most one tag, IPv4
+// without options or IPv6 without extension headers, and a whole TCP or UDP
+// header. It reports false for anything else, having written nothing that
+// counts; then decodeAny starts over. Both give the same result where this one
+// gives any.
 func decodeCommon(p *Packet, frame []byte) bool {
+	// All headers below fit into this much, or the frame is none of ours.
+	const shortest = ethernetLen + ipv4Len + udpLen
+	if len(frame) < shortest {
+		return false
+	}
+	present := ethernetFields
+	network := ethernetLen
+	etherType := binary.BigEndian.Uint16(frame[ethernetLen-2:])
+	if isTag(etherType) {
+		if len(frame) < shortest+tagLen {
+			return false
+		}
+		tag := (*[tagLen]byte)(frame[ethernetLen:])
+		p.VLANID, p.VLANPriority = readTCI(binary.BigEndian.Uint16(tag[:]))
+		present |= 1<<FieldVLANID | 1<<FieldVLANPriority
+		network += tagLen
+		etherType = binary.BigEndian.Uint16(tag[2:])
+	}
+
+	ip := frame[network:]
 	var (
-		h         = (*[ethernetLen + ipv4Len + udpLen]byte)(frame)
-		transport int
-		end       int // of the captured part of the datagram
+		headerLen int
+		length    int // of the datagram
 		protocol  uint8
-		present   FieldSet
 	)
-	switch binary.BigEndian.Uint16(h[12:]) {
+	switch etherType {
 	case etherTypeIPv4:
-		transport = ethernetLen + ipv4Len
-		end = min(ethernetLen+int(binary.BigEndian.Uint16(h[16:])), len(frame))
+		h := (*[ipv4Len]byte)(ip)
 		// version 4 and IHL 5, fragment offset 0
-		if h[14] != 4<<4|ipv4Len/4 || h[20]&0x1f|h[21] != 0 {
+		if h[0] != 4<<4|ipv4Len/4 || h[6]&0x1f|h[7] != 0 {
 			return false
 		}
-		protocol = h[23]
-		readIPv4(p, (*[ipv4Len]byte)(h[ethernetLen:]))
-		present = ethernetFields | ipv4Fields
+		readIPv4Start(p, h)
+		readIPv4End(p, h)
+		headerLen, length, protocol = ipv4Len, int(p.TotalLength), h[9]
+		present |= ipv4Fields
 	case etherTypeIPv6:
-		transport = ethernetLen + ipv6Len
-		if h[14]>>4 != 6 || len(frame) < transport {
+		if len(ip) < ipv6Len || ip[0]>>4 != 6 {
 			return false
 		}
-		// a payload length of 0 leaves no room for a header: decodeAny's case
-		end = min(transport+int(binary.BigEndian.Uint16(h[18:])), len(frame))
-		protocol = h[20]
-		readIPv6(p, (*[ipv6Len]byte)(frame[ethernetLen:]))
-		p.Protocol = protocol
-		present = ethernetFields | ipv6Fields | 1<<FieldProtocol
+		readIPv6(p, (*[ipv6Len]byte)(ip))
+		p.Protocol = p.NextHeader
+		headerLen, length, protocol = ipv6Len, int(p.TotalLength), p.NextHeader
+		present |= ipv6Fields | 1<<FieldProtocol
 	default:
 		return false
 	}
 
-	if end < transport {
+	// A length of 0 leaves no room for a header: that is decodeAny's case.
+	end := min(length, len(ip))
+	if end < headerLen {
 		return false
 	}
-	segment := frame[transport:end]
+	segment := ip[headerLen:end]
 	switch protocol {
 	case protocolTCP:
 		if len(segment) < tcpLen {
@@ -127,11 +146,11 @@ func decodeCommon(p *Packet, frame []byte) bool {
 		}
 		readTCP(p, (*[tcpLen]byte)(segment))
 		present |= tcpFields
-		if headerLen := int(p.DataOffset) * 4; headerLen != tcpLen {
-			if headerLen < tcpLen || headerLen > len(segment) {
+		if tcpHeaderLen := int(p.DataOffset) * 4; tcpHeaderLen != tcpLen {
+			if tcpHeaderLen < tcpLen || tcpHeaderLen > len(segment) {
 				return false
 			}
-			present |= p.setTCPOptions(segment[tcpLen:headerLen])
+			present |= p.setTCPOptions(segment[tcpLen:tcpHeaderLen])
 		}
 	case protocolUDP:
 		if len(segment) < udpLen {
@@ -147,10 +166,10 @@ func decodeCommon(p *Packet, frame []byte) bool {
 	}
 
 	readMACs(p, (*[12]byte)(frame))
-	p.EtherType = binary.BigEndian.Uint16(h[12:])
+	p.EtherType = etherType
 	p.Status = StatusWhole
-	p.NetworkOffset = ethernetLen
-	p.TransportOffset = uint32(transport)
+	p.NetworkOffset = uint32(network)
+	p.TransportOffset = uint32(network + headerLen)
 	p.Present = present
 	return true
 }

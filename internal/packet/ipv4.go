@@ -58,14 +58,20 @@ func (w *walk) ipv4(at int) {
 	w.transport(LayerIPv4, at+9, at+headerLen)
 }
 
-// readIPv4 reads the fixed part of the header. RFC 791 3.1.
+// readIPv4 reads the fixed part of the header, in two halves so that the
+// compiler inlines both. RFC 791 3.1.
 //
-//	0                   4                   8                  12
-//	+----+----+---------+---------+---------+-----+------------+
-//	|Ver |IHL | TOS 8   | total length 16   | identification 16 ...
-//	| flags 3 | fragment offset 13| TTL 8   | protocol 8 | header checksum 16
-//	| source address 32             | destination address 32
+//	0      1          2                4                   6                     8
+//	+------+----------+----------------+-------------------+---------------------+
+//	| V, IHL | TOS    | total length   | identification    | flags 3, offset 13  |
+//	| TTL  | protocol | checksum       | source address                          |
+//	| destination address              |
 func readIPv4(p *Packet, h *[ipv4Len]byte) {
+	readIPv4Start(p, h)
+	readIPv4End(p, h)
+}
+
+func readIPv4Start(p *Packet, h *[ipv4Len]byte) {
 	p.IPVersion = 4
 	p.IPHeaderLen = h[0] & 0xf * 4
 	p.TOS = h[1]
@@ -73,6 +79,9 @@ func readIPv4(p *Packet, h *[ipv4Len]byte) {
 	p.Identification = uint32(binary.BigEndian.Uint16(h[4:]))
 	p.IPFlags = h[6] >> 5
 	p.FragmentOffset = binary.BigEndian.Uint16(h[6:]) & 0x1fff
+}
+
+func readIPv4End(p *Packet, h *[ipv4Len]byte) {
 	p.TTL = h[8]
 	p.Protocol = h[9]
 	p.HeaderChecksum = binary.BigEndian.Uint16(h[10:])

@@ -85,7 +85,7 @@ func (w *walk) etherType(typeAt, next int) {
 	etherType := binary.BigEndian.Uint16(w.frame[typeAt:])
 	var tags int
 	var tci uint16
-	for ; etherType == etherTypeVLAN || etherType == etherTypeQinQ || etherType == etherTypeOldTag; tags++ {
+	for ; isTag(etherType); tags++ {
 		if tags == maxTags {
 			w.stop(StatusTooManyTags, LayerVLAN, typeAt, 0, 0)
 			return
@@ -93,22 +93,30 @@ func (w *walk) etherType(typeAt, next int) {
 		if next+2 <= w.end {
 			tci = binary.BigEndian.Uint16(w.frame[next:])
 			if tags == 0 {
-				w.p.VLANID, w.p.VLANPriority = tci&0xfff, uint8(tci>>13)
+				w.p.VLANID, w.p.VLANPriority = readTCI(tci)
 				w.present |= 1<<FieldVLANID | 1<<FieldVLANPriority
 			}
 		}
-		if !w.whole(LayerVLAN, next, 4) {
+		if !w.whole(LayerVLAN, next, tagLen) {
 			return
 		}
-		typeAt, next = next+2, next+4
+		typeAt, next = next+2, next+tagLen
 		etherType = binary.BigEndian.Uint16(w.frame[typeAt:])
 	}
 	if tags >= 2 {
-		w.p.VLANInnerID, w.p.VLANInnerPriority = tci&0xfff, uint8(tci>>13)
+		w.p.VLANInnerID, w.p.VLANInnerPriority = readTCI(tci)
 		w.present |= 1<<FieldVLANInnerID | 1<<FieldVLANInnerPriority
 	}
 	w.payload(etherType, typeAt, next)
 }
+
+// isTag reports whether a type is the TPID of a VLAN tag.
+func isTag(etherType uint16) bool {
+	return etherType == etherTypeVLAN || etherType == etherTypeQinQ || etherType == etherTypeOldTag
+}
+
+// readTCI takes tag control information apart; DEI is not kept.
+func readTCI(tci uint16) (vid uint16, pcp uint8) { return tci & 0xfff, uint8(tci >> 13) }
 
 // payload goes on at offset next, behind the EtherType at offset typeAt.
 func (w *walk) payload(etherType uint16, typeAt, next int) {

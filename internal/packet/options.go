@@ -1,5 +1,7 @@
 package packet
 
+import "encoding/binary"
+
 // End of Options and No-Operation are one byte long, every other option carries
 // its length in its second byte; IPv4 and TCP agree on that (RFC 791 3.1, RFC
 // 9293 3.1).
@@ -12,10 +14,6 @@ const (
 // Options: len(b) if there is none, or if an option's length is wrong, since
 // nothing behind it can be told from anything else.
 func endOfOptions(b []byte) int {
-	// No-Op, No-Op, Timestamps of length 10: on most TCP segments there are.
-	if len(b) == 12 && b[0] == optionNoOp && b[1] == optionNoOp && b[2] == 8 && b[3] == 10 {
-		return len(b)
-	}
 	for i := 0; i < len(b); {
 		switch b[i] {
 		case optionEnd:
@@ -44,8 +42,20 @@ func (p *Packet) setIPOptions(b []byte) FieldSet {
 	return 1<<FieldIPOptions | 1<<FieldIPPadding
 }
 
+// timestampOptions is No-Operation twice and the head of the Timestamps option
+// (RFC 7323 3.2): what most TCP segments carry and nothing else.
+const timestampOptions = optionNoOp<<24 | optionNoOp<<16 | 8<<8 | 10
+
 // setTCPOptions is setIPOptions for the TCP header.
 func (p *Packet) setTCPOptions(b []byte) FieldSet {
+	if len(b) == 12 && binary.BigEndian.Uint32(b) == timestampOptions {
+		p.TCPOptions = b
+		return 1 << FieldTCPOptions
+	}
+	return p.setOddTCPOptions(b)
+}
+
+func (p *Packet) setOddTCPOptions(b []byte) FieldSet {
 	n := endOfOptions(b)
 	p.TCPOptions = b[:n]
 	if n == len(b) {
