@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"xcapa/internal/packet"
 )
 
 // Config says what to capture. Zero values give the defaults.
@@ -80,14 +78,20 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
+// LINKTYPE numbers of what a raw packet socket delivers.
+const (
+	linkTypeEthernet = 1
+	linkTypeRaw      = 101 // raw IP
+)
+
 // linkType turns the interface's hardware type (ARPHRD_ of linux/if_arp.h) into
 // the LINKTYPE of what a raw packet socket delivers for it.
 func linkType(name string, hardware uint16) (uint16, error) {
 	switch hardware {
 	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
-		return packet.LinkTypeEthernet, nil
+		return linkTypeEthernet, nil
 	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP, unix.ARPHRD_TUNNEL, unix.ARPHRD_TUNNEL6, unix.ARPHRD_SIT:
-		return packet.LinkTypeRaw, nil
+		return linkTypeRaw, nil
 	}
 	return 0, fmt.Errorf("interface %s has hardware type %d: only Ethernet, loopback and raw IP (tun, ipip, sit) interfaces can be captured; "+
 		"capture on the interface below or above it", name, hardware)

@@ -326,7 +326,7 @@ func TestWorkersShareByFlow(t *testing.T) {
 		n := drain(t, s, func(f capture.Frame) {
 			number, err := testnet.CheckNumbered(f.Data)
 			if err != nil || seen[number] {
-				t.Fatalf("queue %d: number %d, %v, twice %v; seq %d room %+v %x", s.Queue(), number, err, seen[number], f.Sequence, d.Rooms(), f.Data)
+				t.Fatalf("queue %d: number %d, %v, seen before %v: %x", s.Queue(), number, err, seen[number], f.Data)
 			}
 			seen[number] = true
 			port := uint16(f.Data[34])<<8 | uint16(f.Data[35])

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xcapa/internal/capture"
-	"xcapa/internal/packet"
 )
 
 // vlanTagLen is what putting a tag back takes in front of the frame.
@@ -138,7 +137,7 @@ func (r *ring) fill(f *capture.Frame, h *unix.Tpacket3Hdr) {
 	start := r.at + int(h.Mac)
 	end := start + int(h.Snaplen)
 	f.OrigLen = h.Len
-	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 && r.linkType == packet.LinkTypeEthernet && h.Snaplen >= 12 {
+	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 && r.linkType == linkTypeEthernet && h.Snaplen >= 12 {
 		start -= vlanTagLen
 		putTagBack(r.memory[start:end], h)
 		f.OrigLen += vlanTagLen

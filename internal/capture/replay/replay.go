@@ -9,13 +9,16 @@ import (
 
 	"xcapa/internal/capture"
 	"xcapa/internal/ledger"
-	"xcapa/internal/packet"
 	"xcapa/internal/pcap"
 	"xcapa/internal/record"
 )
 
 // OtherLinkType is the reason for packets whose link type is not the device's.
 const OtherLinkType ledger.Reason = "other_link_type"
+
+// linkTypeEthernet is the LINKTYPE number told for a file without packets that
+// does not say.
+const linkTypeEthernet = 1
 
 // CountDamaged is the entry beside the room's sum for places in a file that
 // were passed over.
@@ -71,7 +74,7 @@ func New(r *pcap.Reader, name string, c Config) (*Device, error) {
 func start(c Config, name string, r *pcap.Reader) (*Device, error) {
 	d := &Device{config: c, stop: make(chan struct{})}
 	d.info = capture.Info{
-		Interface: name, Run: record.NewRun(), LinkType: packet.LinkTypeEthernet, Engine: "file", Queues: 1,
+		Interface: name, Run: record.NewRun(), LinkType: linkTypeEthernet, Engine: "file", Queues: 1,
 		Why: "frames come from a capture file",
 	}
 	s := &d.source
