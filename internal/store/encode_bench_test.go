@@ -1,7 +1,6 @@
 package store
 
 import (
-	"io"
 	"testing"
 )
 
@@ -42,4 +41,44 @@ func BenchmarkWindow(b *testing.B) {
 	b.ReportMetric(float64(w.bytes)/(blocks*rows), "heldB/row")
 }
 
-var _ io.Writer = (*counter)(nil)
+// BenchmarkStore is a row's way through a Store onto the disk, synced files
+// and all: windows of 131,072 rows, 4 partitions, one goroutine that writes.
+func BenchmarkStore(b *testing.B) {
+	const size, blocks, partitions = 1024, 512, 4
+	var queues []*generator
+	for q := range 4 {
+		queues = append(queues, newGenerator(uint64(q), q))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		s, err := New(b.TempDir(), Options{WindowBytes: 241 << 17})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for p := range int32(partitions) {
+			if err := s.Assigned("t", p, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.StartTimer()
+		for i := range blocks {
+			b.StopTimer()
+			rows := queues[i%4].block(size)
+			b.StartTimer()
+			if err := s.Write(b.Context(), testMessage("t", int32(i/4%partitions), int64(i)), rows, func() {}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := s.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if r := s.Room(); r.Out != size*blocks {
+			b.Fatalf("room %+v", r)
+		}
+		s.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(size*blocks)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}

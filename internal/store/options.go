@@ -16,7 +16,8 @@ type Options struct {
 	WindowBytes int64
 	// MemoryBytes bounds the rows of all partitions together, those being
 	// written included; at the bound the largest window is closed and Write
-	// waits. 0: twice WindowBytes. Encoding one file takes some 40 MiB more.
+	// waits. 0: twice WindowBytes. What encoding a row group takes comes on top,
+	// once for each of Writers.
 	MemoryBytes int64
 	// Writers is how many files are written at the same time. 0: 2.
 	Writers int
