@@ -274,14 +274,18 @@ func (g *gopacketParser) copyTCP(p *Packet) {
 	h := &g.tcp
 	p.SourcePort, p.DestinationPort = uint16(h.SrcPort), uint16(h.DstPort)
 	p.SequenceNumber, p.AcknowledgmentNumber, p.DataOffset = h.Seq, h.Ack, h.DataOffset
-	p.TCPFlags = bit(h.FIN, 1) | bit(h.SYN, 2) | bit(h.RST, 4) | bit(h.PSH, 8) | bit(h.ACK, 16) |
-		bit(h.URG, 32) | bit(h.ECE, 64) | bit(h.CWR, 128) | bit(h.NS, 256)
+	p.TCPFlags = gopacketFlags(h)
 	p.Window, p.TCPChecksum, p.UrgentPointer = h.Window, h.Checksum, h.Urgent
 	p.Present |= tcpFields
 	if h.DataOffset > 5 {
 		p.TCPOptions = h.Contents[20:]
 		p.Present |= 1 << FieldTCPOptions
 	}
+}
+
+func gopacketFlags(h *layers.TCP) uint16 {
+	return bit(h.FIN, 1) | bit(h.SYN, 2) | bit(h.RST, 4) | bit(h.PSH, 8) | bit(h.ACK, 16) |
+		bit(h.URG, 32) | bit(h.ECE, 64) | bit(h.CWR, 128) | bit(h.NS, 256)
 }
 
 func bit(b bool, value uint16) uint16 {

@@ -45,10 +45,10 @@ func (p *Packet) RestoreOffsets(linkType uint16) {
 	}
 	p.NetworkOffset = linkHeaderLen(linkType)
 	if p.Present.Has(FieldVLANID) {
-		p.NetworkOffset += 4
+		p.NetworkOffset += tagLen
 	}
 	if p.Present.Has(FieldVLANInnerID) {
-		p.NetworkOffset += 4
+		p.NetworkOffset += tagLen
 	}
 	const transportFields = portFields | 1<<FieldICMPType
 	if p.Present&transportFields == 0 {

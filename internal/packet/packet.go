@@ -25,7 +25,7 @@ type Packet struct {
 	SourceMAC         [6]byte
 	EtherType         uint16 // behind all tags
 	VLANID            uint16 // outermost tag: VID
-	VLANInnerID       uint16 // innermost of two or more
+	VLANInnerID       uint16 // innermost of two or more; not known of a cut stack
 	VLANPriority      uint8  // PCP
 	VLANInnerPriority uint8
 
@@ -46,7 +46,7 @@ type Packet struct {
 	HeaderChecksum     uint16 // IPv4
 	ExtensionHeaders   uint16 // IPv6: bytes of all extension headers walked
 	IPVersion          uint8
-	IPHeaderLen        uint8  // IPv4: bytes, 20-60
+	IPHeaderLen        uint8  // IPv4: bytes, 20-60; less with StatusBadHeaderLength
 	TOS                uint8  // IPv6: traffic class
 	IPFlags            uint8  // 4 reserved, 2 DF, 1 MF; IPv6 fragment header: 1 M
 	TTL                uint8  // IPv6: hop limit
@@ -64,7 +64,7 @@ type Packet struct {
 	Window               uint16 // unscaled
 	TCPChecksum          uint16
 	UrgentPointer        uint16
-	DataOffset           uint8 // 32-bit words, 5-15
+	DataOffset           uint8 // 32-bit words, 5-15; less with StatusBadHeaderLength
 	TCPOptions           []byte
 	TCPPadding           []byte
 	UDPLength            uint16
@@ -78,7 +78,8 @@ type Packet struct {
 	TransportChecksumStatus ChecksumStatus
 
 	// NetworkOffset is where the IP header starts in the frame, TransportOffset
-	// where the header behind it does (both bytes, 0: there is none).
+	// where the header behind it does (both bytes). Without such a header they
+	// are 0; NetworkOffset is also 0 where the link type has no header.
 	NetworkOffset   uint32
 	TransportOffset uint32
 }

@@ -22,7 +22,7 @@ func (p *Packet) AppendStatus(dst []byte) []byte {
 		dst = strconv.AppendUint(dst, uint64(p.StatusNeed), 10)
 		dst = append(dst, " bytes, "...)
 		dst = strconv.AppendUint(dst, uint64(p.StatusHave), 10)
-		dst = append(dst, statusHave(p.Status)...)
+		dst = append(dst, p.statusHave()...)
 	}
 	return dst
 }
@@ -36,9 +36,7 @@ func statusObject(s Status) string {
 		return " type"
 	case StatusUnsupportedProtocol:
 		return " protocol"
-	case StatusZeroTotalLength, StatusBadTotalLength:
-		return " length"
-	case StatusBadUDPLength:
+	case StatusZeroTotalLength, StatusBadTotalLength, StatusBadUDPLength:
 		return " length"
 	case StatusBadVersion:
 		return " version"
@@ -51,12 +49,16 @@ func statusObject(s Status) string {
 }
 
 // statusHave says what StatusHave counts.
-func statusHave(s Status) string {
-	switch s {
+func (p *Packet) statusHave() string {
+	switch p.Status {
 	case StatusBadTotalLength, StatusBadUDPLength:
 		return " are given"
 	case StatusBadHeaderLength, StatusBadExtensionHeader:
-		return " are given or left"
+		// below the shortest header, or what the length claims and does not find
+		if p.StatusNeed > ipv4Len || p.Status == StatusBadExtensionHeader {
+			return " are left of the datagram"
+		}
+		return " are given"
 	}
 	return " are there"
 }
