@@ -245,7 +245,7 @@ func TestHundredThousandInterfaces(t *testing.T) {
 	}
 }
 
-// A gzip file of some 150 KB that unpacks to 32 MB is read in flat memory.
+// A small gzip file that unpacks to 32 MB is read in flat memory.
 func TestGzipBomb(t *testing.T) {
 	var packed bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
