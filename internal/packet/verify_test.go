@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"xcapa/internal/pcap"
 	"xcapa/internal/testpkt"
 )
 
@@ -139,5 +140,31 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	if p.TransportChecksumStatus != ChecksumGood {
 		b.Fatalf("checksum %#x is %v", binary.BigEndian.Uint16(frame[34+16:]), p.TransportChecksumStatus)
+	}
+}
+
+// TestVerifyCaptures judges captures whose makers say in the name what is right:
+// a home address option and a routing header change the pseudo header.
+func TestVerifyCaptures(t *testing.T) {
+	for name, want := range map[string]ChecksumStatus{
+		"chksums__ip6-hoa-tcp-good-chksum.pcap":   ChecksumGood,
+		"chksums__ip6-hoa-udp-good-chksum.pcap":   ChecksumGood,
+		"chksums__ip6-route0-udp-bad-chksum.pcap": ChecksumBad,
+	} {
+		r, err := pcap.Open(testpkt.Testdata(t, "pcap", "hard", "zeek_zeek", name), pcap.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		frame, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p Packet
+		Decode(&p, frame.LinkType, frame.Data, frame.OrigLen)
+		Verify(&p, frame.Data)
+		if got := p.TransportChecksumStatus; got != want || !p.Present.Has(FieldTransportChecksumStatus) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }
