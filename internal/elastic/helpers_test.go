@@ -142,8 +142,8 @@ func (s *sent) problems(server *elastictest.Server, w *Writer, dead *errorsTopic
 		}
 	}
 	r := w.Room()
-	if r.In != uint64(len(s.ids)) || r.Out != r.In || len(r.Dropped) != 0 {
-		bad("room: in %d, out %d, dropped %v; want in = out = %d", r.In, r.Out, r.Dropped, len(s.ids))
+	if r.In != uint64(len(s.ids)) || r.Out != r.In || r.Passed != 0 || len(r.Dropped) != 0 {
+		bad("room: in %d, out %d, passed %d, dropped %v; want in = out = %d", r.In, r.Out, r.Passed, r.Dropped, len(s.ids))
 	}
 	if got, want := r.Counts["errors_topic"], uint64(len(dead.failures())); got != want {
 		bad("room counts %d dead letters, the topic has %d", got, want)

@@ -219,22 +219,22 @@ func (w *Writer) inFlight() uint64 {
 }
 
 // Room is the account "elastic": every row written is indexed, was there
-// already, went to the errors topic, or is in flight. After Close, rows whose
-// offsets were not committed are dropped as "shutdown": they will be read again.
+// already, went to the errors topic, or is in flight. Passed are, after Close,
+// rows handed back unsettled: Kafka delivers them again.
 func (w *Writer) Room() ledger.Room {
 	closed := w.closed.Load()
 	out := w.out()
-	r := ledger.Room{Room: "elastic", Out: out, In: w.in.Load(), Counts: map[string]uint64{}}
+	r := ledger.Room{Room: "elastic", Out: out, In: w.in.Load(), Dropped: map[ledger.Reason]uint64{}, Counts: map[string]uint64{}}
+	if closed {
+		r.Passed = r.In - r.Out
+	}
 	for name, n := range map[string]uint64{
 		"already_indexed": w.already.Load(), ledger.ErrorsTopic: w.deadLetters.Load(),
-		"retried": w.retried.Load(), "outside_window": w.outside.Load(),
+		"retried": w.retried.Load(), "outside_window": w.outside.Load(), "given_back": r.Passed,
 	} {
 		if n > 0 {
 			r.Counts[name] = n
 		}
-	}
-	if closed {
-		r.Drop(ledger.Shutdown, r.In-r.Out)
 	}
 	return r
 }

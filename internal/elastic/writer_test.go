@@ -388,8 +388,8 @@ func TestWriterServerAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.Room()
-	if r.In != uint64(written) || r.Out != 0 || r.Dropped["shutdown"] != r.In || settled != 0 {
-		t.Errorf("room %+v, %d settled; want all %d dropped at shutdown", r, settled, written)
+	if r.In != uint64(written) || r.Out != 0 || r.Passed != r.In || settled != 0 {
+		t.Errorf("room %+v, %d settled; want all %d handed back", r, settled, written)
 	}
 	if err := w.Write(t.Context(), testMessage(0), []codec.Row{testRow("x", someDay)}, func() {}); err == nil {
 		t.Error("Write after Close: no error")

@@ -1,0 +1,378 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"xcapa/internal/codec"
+	"xcapa/internal/message"
+)
+
+// Defaults of Config: what its zero values mean.
+const (
+	DefaultCommitInterval = time.Second
+	DefaultFlushTimeout   = 20 * time.Second
+	DefaultMaxQueuedBytes = 64 << 20
+)
+
+// DeadLetter puts a failure into the errors topic and returns when the broker
+// has it, or why it has not. f is valid until it returns.
+type DeadLetter func(ctx context.Context, f *codec.Failure) error
+
+// Reader turns a message into rows; codec.Reader is one. The rows of a message
+// stay valid until the next Read. An error means that the message cannot be
+// read, and that fn was not called for it or must not count.
+type Reader interface {
+	Read(m *message.Message, fn func(row *codec.Row) error) error
+}
+
+// Config is what the stage needs beside its two doors.
+type Config struct {
+	Reader     Reader
+	DeadLetter DeadLetter
+
+	// Once ends Run at the end offsets that the partitions had at start. A
+	// partition that ends in something other than a message (the marker of a
+	// transaction) does not reach its end before the next message.
+	Once bool
+
+	CommitInterval time.Duration // 0 = DefaultCommitInterval
+	FlushTimeout   time.Duration // limit for a flush at rebalance and exit; 0 = DefaultFlushTimeout
+	MaxQueuedBytes int64         // of messages polled and not yet taken; 0 = DefaultMaxQueuedBytes
+
+	// OnBatch is told of each batch whose last message is settled. It is called
+	// from any goroutine and must not block. nil is allowed.
+	OnBatch func(BatchStats)
+
+	Logger *slog.Logger // nil: silent
+}
+
+// Stage is the index stage. Make it with New, give its hooks to the consumer,
+// call Run once.
+type Stage struct {
+	config  Config
+	dest    Destination
+	offsets offsets
+	queue   *queue
+	books   books
+
+	consumer Consumer // set by Run
+	paused   bool
+
+	mu     sync.Mutex
+	wake   context.CancelFunc // ends the Poll under way
+	failed error              // why the worker gave up
+	begun  bool               // partitions have been assigned
+	polled map[partition]int64
+	ends   map[partition]int64 // with Once
+}
+
+// New makes a stage that writes to dest. The caller closes dest after Run.
+func New(c Config, dest Destination) (*Stage, error) {
+	if c.Reader == nil || c.DeadLetter == nil {
+		return nil, errors.New("configure the index stage: give a reader and an errors topic")
+	}
+	setDefault(&c.CommitInterval, DefaultCommitInterval)
+	setDefault(&c.FlushTimeout, DefaultFlushTimeout)
+	setDefault(&c.MaxQueuedBytes, DefaultMaxQueuedBytes)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Stage{config: c, dest: dest, polled: map[partition]int64{}}
+	s.queue = newQueue(c.MaxQueuedBytes/2, s.interrupt)
+	return s, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+var errStopped = errors.New("the stage has stopped")
+
+// Run reads from consumer until ctx ends (nil), with Once until everything is
+// settled (nil), or until consumer or destination fail. In every case what was
+// begun is flushed within FlushTimeout, what is settled is committed, and the
+// consumer is closed.
+func (s *Stage) Run(ctx context.Context, consumer Consumer) error {
+	s.consumer = consumer
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var worker sync.WaitGroup
+	worker.Go(func() { s.work(life) })
+
+	err := s.loop(ctx)
+	err = errors.Join(err, s.finish(end))
+	s.queue.close()
+	end()
+	worker.Wait()
+	s.books.end()
+	return errors.Join(err, s.failure())
+}
+
+// loop polls until there is a reason to stop.
+func (s *Stage) loop(ctx context.Context) error {
+	if s.config.Once {
+		if err := s.readEnds(ctx); err != nil {
+			return err
+		}
+	}
+	var last *flushing // with Once: the flush behind everything
+	lastCommit := time.Now()
+	for ctx.Err() == nil && s.failure() == nil {
+		batches, err := s.poll(ctx, last)
+		for i := range batches {
+			s.enqueue(&batches[i])
+		}
+		if err != nil {
+			return fmt.Errorf("read from Kafka: %w", err)
+		}
+		s.throttle()
+		if time.Since(lastCommit) >= s.config.CommitInterval {
+			s.commit(ctx)
+			lastCommit = time.Now()
+		}
+		switch {
+		case last == nil && s.config.Once && s.atEnds():
+			last = &flushing{done: make(chan struct{})}
+			s.queue.push(job{flush: last})
+		case last != nil && isClosed(last.done):
+			if last.err != nil || s.atEnds() {
+				return last.err
+			}
+			last = nil // partitions came in between
+		}
+	}
+	return nil
+}
+
+// poll waits for messages, but no longer than until the next commit, and not
+// when the queue has room again or the last flush is done.
+func (s *Stage) poll(ctx context.Context, last *flushing) ([]Batch, error) {
+	pctx, cancel := context.WithTimeout(ctx, s.config.CommitInterval)
+	defer cancel()
+	s.mu.Lock()
+	s.wake = cancel
+	failed := s.failed != nil
+	s.mu.Unlock()
+	if failed || s.paused && s.queue.size() < s.queue.low || last != nil && isClosed(last.done) {
+		cancel() // what should have woken us came before
+	}
+	batches, err := s.consumer.Poll(pctx)
+	if end := pctx.Err(); end != nil && errors.Is(err, end) {
+		err = nil // a final error of that kind is there again at the next Poll
+	}
+	return batches, err
+}
+
+// interrupt ends the Poll under way.
+func (s *Stage) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake != nil {
+		s.wake()
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// enqueue hands a batch to the worker, up to the end that Once has set.
+func (s *Stage) enqueue(b *Batch) {
+	p := partition{b.Topic, b.Partition}
+	w := s.offsets.get(p)
+	if w == nil {
+		s.config.Logger.Warn("messages of a partition that is not ours are left alone", "topic", b.Topic, "partition", b.Partition)
+		return
+	}
+	s.mu.Lock()
+	if end, ok := s.ends[p]; ok {
+		for len(b.Messages) > 0 && b.Messages[len(b.Messages)-1].Offset >= end {
+			b.Messages = b.Messages[:len(b.Messages)-1]
+			s.polled[p] = end
+		}
+	}
+	if n := len(b.Messages); n > 0 {
+		s.polled[p] = max(s.polled[p], b.Messages[n-1].Offset+1)
+	}
+	if b.Poison != nil {
+		s.polled[p] = max(s.polled[p], b.Poison.Last+1)
+	}
+	s.mu.Unlock()
+	if len(b.Messages) > 0 || b.Poison != nil {
+		s.queue.push(job{batch: b, window: w})
+	}
+}
+
+// throttle pauses everything while too much is queued.
+func (s *Stage) throttle() {
+	size := s.queue.size()
+	switch {
+	case size >= s.config.MaxQueuedBytes: // again each time: partitions may be new
+		s.consumer.Pause(s.offsets.parts()...)
+		s.paused = true
+	case s.paused && size < s.queue.low:
+		s.consumer.Resume(s.offsets.parts()...)
+		s.paused = false
+	}
+}
+
+// readEnds notes where Once stops.
+func (s *Stage) readEnds(ctx context.Context) error {
+	ends, err := s.consumer.Ends(ctx)
+	if err != nil {
+		return fmt.Errorf("read the end offsets: %w", err)
+	}
+	s.ends = map[partition]int64{}
+	for _, e := range ends {
+		s.ends[e.partition()] = e.Offset
+	}
+	return nil
+}
+
+// atEnds reports whether every partition of ours has been read to its end.
+func (s *Stage) atEnds() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		return false
+	}
+	for p, next := range s.polled {
+		if next < s.ends[p] {
+			return false
+		}
+	}
+	return true
+}
+
+// commit stores what is settled. An error is not final: the next one, or the
+// next owner, makes up for it.
+func (s *Stage) commit(ctx context.Context) {
+	due := s.offsets.due()
+	if len(due) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.FlushTimeout)
+	defer cancel()
+	if err := s.consumer.Commit(ctx, due...); err != nil {
+		s.config.Logger.Warn("offsets could not be committed: tried again", "error", err)
+		return
+	}
+	s.offsets.committed(due)
+}
+
+// finish flushes what was begun, commits and leaves the group, each within
+// limits; stop ends the worker's waiting.
+func (s *Stage) finish(stop func()) error {
+	s.queue.discard()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*s.config.FlushTimeout)
+	defer cancel()
+	s.offsets.stop(s.offsets.parts())
+	if !s.flush(ctx) {
+		stop() // a Write that still waits has to end before Close asks again
+	}
+	s.commit(ctx)
+	if n := s.offsets.unsettled(); n > 0 {
+		s.config.Logger.Warn("messages are not settled: their offsets stay uncommitted, they will be read again", "messages", n)
+	}
+	if err := s.consumer.Close(ctx); err != nil {
+		return fmt.Errorf("leave the consumer group: %w", err)
+	}
+	return nil
+}
+
+// flush makes the worker flush and waits, at most FlushTimeout; false: not
+// everything is settled.
+func (s *Stage) flush(ctx context.Context) bool {
+	if s.offsets.unsettled() == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.FlushTimeout)
+	defer cancel()
+	f := &flushing{done: make(chan struct{})}
+	s.queue.urgent(job{flush: f})
+	select {
+	case <-f.done:
+		if f.err != nil {
+			s.config.Logger.Warn("what was written could not be flushed", "error", f.err)
+		}
+		return f.err == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Assigned is the consumer's hook: these partitions are ours now, read from
+// Offset on.
+func (s *Stage) Assigned(_ context.Context, at []Position) error {
+	s.mu.Lock()
+	s.begun = true
+	for _, p := range at {
+		s.polled[p.partition()] = p.Offset
+	}
+	s.mu.Unlock()
+	for _, p := range at {
+		s.offsets.assign(p.partition(), p.Offset)
+	}
+	s.queue.push(job{assigned: at})
+	return nil
+}
+
+// Revoked is the consumer's hook: these partitions go to someone else when it
+// returns.
+func (s *Stage) Revoked(ctx context.Context, parts []Position) {
+	s.offsets.stop(parts)
+	s.flush(ctx)
+	s.commit(ctx)
+	s.Lost(parts)
+}
+
+// releaser is a destination that has to know when a partition is no longer
+// ours: the new owner of a Parquet store's partition removes what is past the
+// committed offset, so the old one must not write there any more.
+type releaser interface {
+	Revoked(topic string, partition int32)
+}
+
+// Lost is the consumer's hook: these partitions belong to someone else.
+func (s *Stage) Lost(parts []Position) {
+	s.offsets.drop(parts)
+	if d, ok := s.dest.(releaser); ok {
+		for _, p := range parts {
+			d.Revoked(p.Topic, p.Partition)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parts {
+		delete(s.polled, p.partition())
+	}
+}
+
+// fail ends the stage.
+func (s *Stage) fail(err error) {
+	s.mu.Lock()
+	if s.failed == nil {
+		s.failed = err
+	}
+	s.mu.Unlock()
+	s.interrupt()
+}
+
+func (s *Stage) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
