@@ -2,8 +2,10 @@ package kafka
 
 import (
 	"context"
+	"errors"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // PartitionLag is how far a group is behind in one partition.
@@ -29,7 +31,7 @@ func (r *Consumer) Lag(ctx context.Context) ([]PartitionLag, error) {
 		return nil, explain(verb, &r.config, err)
 	}
 	committed, err := r.admin.FetchOffsets(ctx, r.group.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has committed: a group nobody was in yet
 		return nil, explain(verb, &r.config, err)
 	}
 	var lags []PartitionLag
@@ -63,6 +65,9 @@ func (r *Consumer) Committed(ctx context.Context) ([]Position, error) {
 	offsets, err := r.admin.FetchOffsetsForTopics(ctx, r.group.ID, r.group.Topics...)
 	if err == nil {
 		err = offsets.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
 	}
 	if err != nil {
 		return nil, explain("fetch committed offsets of group "+r.group.ID, &r.config, err)
