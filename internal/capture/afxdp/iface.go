@@ -1,0 +1,209 @@
+package afxdp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/safchain/ethtool"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// iface is a network interface and the sockets by which it is asked and set.
+// They belong to the network namespace in which it was opened; its methods may
+// be called from any thread and goroutine.
+type iface struct {
+	name   string
+	index  int
+	driver string
+
+	mu    sync.Mutex // one request at a time
+	route *netlink.Handle
+	tool  *ethtool.Ethtool
+}
+
+func openInterface(name string) (_ *iface, err error) {
+	i := &iface{name: name}
+	defer func() {
+		if err != nil {
+			i.close()
+		}
+	}()
+	if i.route, err = netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_GENERIC); err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	link, err := i.route.LinkByName(name)
+	if err != nil {
+		return nil, i.explainMissing(err)
+	}
+	i.index = link.Attrs().Index
+	if i.tool, err = ethtool.NewEthtool(); err != nil {
+		return nil, fmt.Errorf("open an ethtool socket: %w", err)
+	}
+	i.driver, _ = i.tool.DriverName(name) // "" where it does not say
+	return i, nil
+}
+
+// explainMissing lists the interfaces that there are.
+func (i *iface) explainMissing(err error) error {
+	var missing netlink.LinkNotFoundError
+	if !errors.As(err, &missing) {
+		return fmt.Errorf("look up interface %s: %w", i.name, err)
+	}
+	links, _ := i.route.LinkList()
+	var names []string
+	for _, l := range links {
+		names = append(names, l.Attrs().Name)
+	}
+	return fmt.Errorf("open interface %s: %w: there are %s", i.name, unix.ENODEV, strings.Join(names, ", "))
+}
+
+// link asks the kernel for the interface as it is now.
+func (i *iface) link() (*netlink.LinkAttrs, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	link, err := i.route.LinkByIndex(i.index)
+	if err != nil {
+		return nil, fmt.Errorf("look up interface %s: %w", i.name, err)
+	}
+	return link.Attrs(), nil
+}
+
+// queues is the number of RX queues in use.
+func (i *iface) queues() (int, error) {
+	channels, err := i.tool.GetChannels(i.name)
+	if n := int(channels.RxCount + channels.CombinedCount); err == nil && n > 0 {
+		return n, nil
+	}
+	// The driver does not say. Sysfs does, if it is mounted for this network
+	// namespace; else it is as many as the interface was made with.
+	dir := filepath.Join("/sys/class/net", i.name)
+	if index, err := os.ReadFile(filepath.Join(dir, "ifindex")); err == nil && strings.TrimSpace(string(index)) == strconv.Itoa(i.index) {
+		if found, err := filepath.Glob(filepath.Join(dir, "queues", "rx-*")); err == nil && len(found) > 0 {
+			return len(found), nil
+		}
+	}
+	link, err := i.link()
+	if err != nil {
+		return 0, err
+	}
+	return max(link.NumRxQueues, 1), nil
+}
+
+// feature reports whether an offload is on; false where there is none of that
+// name.
+func (i *iface) feature(name string) (bool, error) {
+	features, err := i.tool.Features(i.name)
+	return features[name], err
+}
+
+func (i *iface) setFeature(name string, on bool) error {
+	if err := i.tool.Change(i.name, map[string]bool{name: on}); err != nil {
+		return err
+	}
+	// A driver may keep an offload that it was told to drop.
+	if got, err := i.feature(name); err != nil || got != on {
+		return fmt.Errorf("the driver keeps it %s", map[bool]string{true: "on", false: "off"}[got])
+	}
+	return nil
+}
+
+// promiscuous makes the interface take frames to all addresses for as long as
+// the returned socket is open: the kernel undoes it when this process dies.
+func (i *iface) promiscuous() (fd int, err error) {
+	// Protocol 0: the socket itself receives nothing.
+	fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("make %s promiscuous: %w", i.name, err)
+	}
+	mreq := unix.PacketMreq{Ifindex: int32(i.index), Type: unix.PACKET_MR_PROMISC}
+	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("make %s promiscuous: %w", i.name, err)
+	}
+	return fd, nil
+}
+
+func (i *iface) close() {
+	if i.route != nil {
+		i.route.Close()
+	}
+	if i.tool != nil {
+		i.tool.Close()
+	}
+}
+
+// HasAddressOrDefaultRoute reports whether the host itself uses an interface:
+// AF_XDP would take its traffic away. why says by what, for people. Link-local
+// IPv6 addresses do not count: the kernel gives them to every interface that is
+// up. A port of a bridge or bond is used if the bridge or bond is.
+func HasAddressOrDefaultRoute(name string) (used bool, why string, err error) {
+	i, err := openInterface(name)
+	if err != nil {
+		return false, "", err
+	}
+	defer i.close()
+	return i.usedByHost()
+}
+
+func (i *iface) usedByHost() (used bool, why string, err error) {
+	attrs, err := i.link()
+	if err != nil {
+		return false, "", err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	devices := []*netlink.LinkAttrs{attrs}
+	if attrs.MasterIndex != 0 {
+		if master, err := i.route.LinkByIndex(attrs.MasterIndex); err == nil {
+			devices = append(devices, master.Attrs())
+		}
+	}
+	for _, device := range devices {
+		addresses, err := i.route.AddrList(&netlink.Dummy{LinkAttrs: *device}, netlink.FAMILY_ALL)
+		if err != nil {
+			return false, "", fmt.Errorf("list addresses of %s: %w", device.Name, err)
+		}
+		for _, a := range addresses {
+			if a.IP.To4() == nil && a.IP.IsLinkLocalUnicast() {
+				continue
+			}
+			return true, fmt.Sprintf("%s has the address %s", device.Name, a.IPNet), nil
+		}
+	}
+	routes, err := i.route.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return false, "", fmt.Errorf("list routes: %w", err)
+	}
+	for _, r := range routes {
+		for _, device := range devices {
+			if isDefault(r.Dst) && leadsTo(r, device.Index) {
+				return true, fmt.Sprintf("%s has the default route", device.Name), nil
+			}
+		}
+	}
+	return false, "", nil
+}
+
+func isDefault(destination *net.IPNet) bool {
+	if destination == nil {
+		return true
+	}
+	ones, _ := destination.Mask.Size()
+	return ones == 0
+}
+
+func leadsTo(r netlink.Route, index int) bool {
+	for _, hop := range r.MultiPath {
+		if hop.LinkIndex == index {
+			return true
+		}
+	}
+	return r.LinkIndex == index
+}

@@ -1,0 +1,208 @@
+package afxdp
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is one AF_XDP socket, bound to one RX queue, with its memory.
+type socket struct {
+	fd       int
+	queue    int
+	umem     []byte
+	chunk    uint64 // bytes, a power of two
+	fill     fillRing
+	rx       rxRing
+	complete []byte // the completion ring's mapping: bind asks for one, nothing is sent
+	zeroCopy bool
+	note     string
+}
+
+// completionRingSize is small: nothing is ever sent.
+const completionRingSize = 64
+
+// bindPatience is how long a queue that is still held by a socket just closed
+// is asked for again.
+const (
+	bindPatience = 3 * time.Second
+	bindPause    = 50 * time.Millisecond
+)
+
+// openSocket makes a socket on queue of the interface ifindex and lends all its
+// frames to the kernel. scatter asks for frames in several parts.
+func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err error) {
+	s := &socket{fd: -1, queue: queue, chunk: uint64(c.ChunkSize)}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("open AF_XDP socket on %s queue %d: %w", c.Interface, queue, err)
+			s.close()
+		}
+	}()
+	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+		return nil, explainSocket(err)
+	}
+	if s.umem, s.note, err = newUMEM(c.Frames, c.ChunkSize, c.HugePages); err != nil {
+		return nil, err
+	}
+	if err := registerUMEM(s.fd, s.umem, c.ChunkSize); err != nil {
+		return nil, err
+	}
+	if err := s.mapRings(uint32(c.RingSize), nextPowerOfTwo(c.Frames)); err != nil {
+		return nil, err
+	}
+	// Before bind: some drivers take a queue without frames for broken and
+	// stay deaf.
+	s.lendAll(c.Frames)
+	if err := s.bind(ifindex, bindFlags(c, scatter)); err != nil {
+		return nil, err
+	}
+	var options uint32
+	if _, err := getsockopt(s.fd, unix.XDP_OPTIONS, &options); err != nil {
+		return nil, fmt.Errorf("read what was obtained: %w", err)
+	}
+	s.zeroCopy = options&unix.XDP_OPTIONS_ZEROCOPY != 0
+	return s, nil
+}
+
+func nextPowerOfTwo(n int) uint32 { return 1 << bits.Len32(uint32(n-1)) }
+
+// explainSocket says what a refused AF_XDP socket means.
+func explainSocket(err error) error {
+	switch {
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return fmt.Errorf("%w (%w): this kernel is built without AF_XDP (CONFIG_XDP_SOCKETS); use --engine afpacket", err, errors.ErrUnsupported)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: run as root, or with CAP_NET_RAW", err)
+	}
+	return err
+}
+
+// mapRings sizes the rings and maps them.
+func (s *socket) mapRings(rxSize, fillSize uint32) error {
+	for _, ring := range []struct {
+		name   string
+		option int
+		size   uint32
+	}{
+		{"fill", unix.XDP_UMEM_FILL_RING, fillSize},
+		{"completion", unix.XDP_UMEM_COMPLETION_RING, completionRingSize},
+		{"RX", unix.XDP_RX_RING, rxSize},
+	} {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_XDP, ring.option, int(ring.size)); err != nil {
+			return fmt.Errorf("make %s ring of %d entries: %w: use smaller rings or fewer frames", ring.name, ring.size, err)
+		}
+	}
+	var offsets unix.XDPMmapOffsets
+	if _, err := getsockopt(s.fd, unix.XDP_MMAP_OFFSETS, &offsets); err != nil {
+		return fmt.Errorf("read the layout of the rings: %w", err)
+	}
+	const addrSize, descSize = 8, 16
+	memory, err := s.mapRing("fill", unix.XDP_UMEM_PGOFF_FILL_RING, offsets.Fr.Desc+uint64(fillSize)*addrSize)
+	if err != nil {
+		return err
+	}
+	s.fill = newFillRing(memory, offsets.Fr, fillSize)
+	if s.complete, err = s.mapRing("completion", unix.XDP_UMEM_PGOFF_COMPLETION_RING, offsets.Cr.Desc+completionRingSize*addrSize); err != nil {
+		return err
+	}
+	if memory, err = s.mapRing("RX", unix.XDP_PGOFF_RX_RING, offsets.Rx.Desc+uint64(rxSize)*descSize); err != nil {
+		return err
+	}
+	s.rx = newRXRing(memory, offsets.Rx, rxSize)
+	return nil
+}
+
+func (s *socket) mapRing(name string, offset int64, size uint64) ([]byte, error) {
+	memory, err := unix.Mmap(s.fd, offset, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+	if err != nil {
+		return nil, fmt.Errorf("map %s ring: %w", name, err)
+	}
+	return memory, nil
+}
+
+// lendAll puts every frame on the fill ring.
+func (s *socket) lendAll(frames int) {
+	addrs := make([]uint64, frames)
+	for i := range addrs {
+		addrs[i] = uint64(i) * s.chunk
+	}
+	s.fill.put(addrs)
+}
+
+func bindFlags(c Config, scatter bool) uint16 {
+	flags := uint16(unix.XDP_USE_NEED_WAKEUP)
+	switch {
+	case c.ZeroCopy == ZeroCopyRequire:
+		flags |= unix.XDP_ZEROCOPY
+	case c.ZeroCopy == ZeroCopyOff || c.Mode == ModeGeneric:
+		flags |= unix.XDP_COPY
+	}
+	if scatter {
+		flags |= unix.XDP_USE_SG
+	}
+	return flags
+}
+
+// bind takes the queue; one that is busy is asked for again.
+func (s *socket) bind(ifindex int, flags uint16) error {
+	address := &unix.SockaddrXDP{Flags: flags, Ifindex: uint32(ifindex), QueueID: uint32(s.queue)}
+	deadline := time.Now().Add(bindPatience)
+	for {
+		err := unix.Bind(s.fd, address)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EBUSY) && time.Now().Before(deadline):
+			time.Sleep(bindPause)
+		case errors.Is(err, unix.EBUSY):
+			return fmt.Errorf("bind: %w: another process has an AF_XDP socket on this queue; stop it (ss --xdp lists them)", err)
+		case flags&unix.XDP_ZEROCOPY != 0 && errors.Is(err, unix.EOPNOTSUPP):
+			return fmt.Errorf("bind: %w: the driver has no zero copy; use --zero-copy auto", err)
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+			return fmt.Errorf("bind: %w: use fewer frames or smaller rings", err)
+		default:
+			return fmt.Errorf("bind: %w", err)
+		}
+	}
+}
+
+// wake lets the kernel go on receiving where it asked to be told.
+func (s *socket) wake() {
+	// What it answers does not matter: a kernel that cannot go on sets the
+	// flag again, and the next batch or poll asks once more.
+	unix.Syscall6(unix.SYS_RECVFROM, uintptr(s.fd), 0, 0, unix.MSG_DONTWAIT, 0, 0)
+}
+
+// statistics reads XDP_STATISTICS. Kernels before 5.9 fill in the first three
+// fields only; the others stay 0.
+func (s *socket) statistics() (unix.XDPStatistics, error) {
+	var v unix.XDPStatistics
+	if _, err := getsockopt(s.fd, unix.XDP_STATISTICS, &v); err != nil {
+		return v, fmt.Errorf("read AF_XDP statistics of queue %d: %w", s.queue, err)
+	}
+	return v, nil
+}
+
+// close closes the socket and unmaps everything. The program must not redirect
+// to it any more.
+func (s *socket) close() error {
+	var errs []error
+	if s.fd >= 0 {
+		errs = append(errs, unix.Close(s.fd))
+		s.fd = -1
+	}
+	for _, memory := range []*[]byte{&s.fill.memory, &s.complete, &s.rx.memory, &s.umem} {
+		if *memory != nil {
+			errs = append(errs, unix.Munmap(*memory))
+			*memory = nil
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close AF_XDP socket of queue %d: %w", s.queue, err)
+	}
+	return nil
+}

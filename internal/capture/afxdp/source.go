@@ -1,0 +1,204 @@
+package afxdp
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xcapa/bpf"
+	"xcapa/internal/capture"
+)
+
+// source is one RX queue as a capture.Source.
+type source struct {
+	queue   int
+	umem    []byte
+	chunk   uint64
+	fill    *fillRing
+	rx      *rxRing
+	wake    func() // tells the kernel that the fill ring has frames again
+	stamper *Stamper
+	batch   uint32
+	idle    idle
+
+	// gate keeps Close from unmapping what Receive reads. It is taken once a
+	// batch, and nobody else wants it before the end.
+	gate   sync.Mutex
+	closed bool
+	ended  func() error // why nothing will come any more, or nil
+
+	held   []uint64 // chunks given out since the last Release
+	joined []byte   // frames of several parts, since the last Release
+
+	_ [64]byte // what other cores read stays off the lines above
+	// Written by the receiving goroutine alone, read by any.
+	received atomic.Uint64 // frames
+	invalid  atomic.Uint64 // descriptors that point outside UMEM
+	_        [48]byte
+}
+
+// joinedSize is the room for frames of several parts: the longest is 18 parts
+// (MAX_SKB_FRAGS + 1) of less than 4096 bytes.
+const joinedSize = 256 << 10
+
+func newSource(c Config, s *socket, scatter bool) *source {
+	src := &source{
+		queue:   s.queue,
+		umem:    s.umem,
+		chunk:   s.chunk,
+		fill:    &s.fill,
+		rx:      &s.rx,
+		wake:    s.wake,
+		stamper: NewStamper(c),
+		batch:   uint32(c.Batch),
+		idle:    newIdle(c),
+		held:    make([]uint64, 0, c.Frames),
+		ended:   func() error { return nil },
+	}
+	if scatter {
+		src.joined = make([]byte, 0, joinedSize)
+	}
+	return src
+}
+
+// Queue is the RX queue number.
+func (s *source) Queue() int { return s.queue }
+
+// Receive fills frames with at most a batch from the queue. It naps while
+// traffic flows and polls while there is none, for no longer than wait.
+func (s *source) Receive(frames []capture.Frame, wait time.Duration) (int, error) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return 0, capture.ErrClosed
+	}
+	if n := s.take(frames); n > 0 {
+		s.idle.took(n)
+		return n, nil
+	}
+	return s.await(frames, wait)
+}
+
+// take fills frames with what is there, at most a batch.
+func (s *source) take(frames []capture.Frame) int {
+	want := min(uint32(len(frames)), s.batch)
+	ready := s.rx.available(want)
+	if ready == 0 {
+		return 0
+	}
+	s.stamper.Begin()
+	n, used := 0, uint32(0)
+	for uint32(n) < want && used < ready {
+		d := s.rx.at(used)
+		if d.Options&unix.XDP_PKT_CONTD != 0 {
+			parts, whole := s.join(&frames[n], used, ready)
+			if parts == 0 {
+				break // the rest of the frame is still to come, or there is no room
+			}
+			used += parts
+			if whole {
+				n++
+			}
+			continue
+		}
+		used++
+		if s.view(&frames[n], d, int(d.Len)) {
+			n++
+		}
+	}
+	s.rx.consume(used)
+	s.received.Store(s.received.Load() + uint64(n))
+	return n
+}
+
+// view makes f a view of the frame, or of the first part of the frame, that d
+// describes; total is its length over all parts. A descriptor that points
+// outside UMEM is counted, not believed.
+func (s *source) view(f *capture.Frame, d unix.XDPDesc, total int) bool {
+	size := uint64(len(s.umem))
+	if d.Addr < bpf.MetaSize || d.Addr >= size || uint64(d.Len) > size-d.Addr {
+		s.invalid.Store(s.invalid.Load() + 1)
+		return false
+	}
+	s.held = append(s.held, d.Addr&^(s.chunk-1))
+	s.stamper.Frame(f, s.umem, int(d.Addr), int(d.Len), total)
+	return true
+}
+
+// join makes f of the parts of one frame, from descriptor first on; at most
+// ready descriptors are there. It returns how many parts there were: 0 while
+// the last one is missing or joined is full. whole is false where a part is
+// invalid.
+func (s *source) join(f *capture.Frame, first, ready uint32) (parts uint32, whole bool) {
+	total := 0
+	for {
+		if first+parts >= ready {
+			return 0, false
+		}
+		d := s.rx.at(first + parts)
+		total += int(d.Len)
+		parts++
+		if d.Options&unix.XDP_PKT_CONTD == 0 {
+			break
+		}
+	}
+	start := len(s.joined)
+	if start > 0 && start+total+tagLen > cap(s.joined) {
+		return 0, false // taken after the next Release
+	}
+	if !s.view(f, s.rx.at(first), total) {
+		return parts, false
+	}
+	s.joined = append(s.joined, f.Data...)
+	var part capture.Frame
+	for i := uint32(1); i < parts; i++ {
+		if !s.part(&part, s.rx.at(first+i)) {
+			return parts, false
+		}
+		s.joined = append(s.joined, part.Data...)
+	}
+	end := len(s.joined)
+	if limit := s.stamper.snap; limit > 0 {
+		end = min(end, start+limit)
+	}
+	f.Data = s.joined[start:end:end]
+	return parts, true
+}
+
+// part makes f.Data a view of a later part of a frame: no metadata there.
+func (s *source) part(f *capture.Frame, d unix.XDPDesc) bool {
+	size := uint64(len(s.umem))
+	if d.Addr >= size || uint64(d.Len) > size-d.Addr {
+		s.invalid.Store(s.invalid.Load() + 1)
+		return false
+	}
+	s.held = append(s.held, d.Addr&^(s.chunk-1))
+	f.Data = s.umem[d.Addr : d.Addr+uint64(d.Len)]
+	return true
+}
+
+// Release lends every frame received so far to the kernel again.
+func (s *source) Release() {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed || len(s.held) == 0 {
+		return
+	}
+	n := s.fill.put(s.held) // all of them: the ring has room for every frame
+	s.held = s.held[:copy(s.held, s.held[n:])]
+	s.joined = s.joined[:0]
+	if s.fill.needWakeup() {
+		s.wake()
+	}
+}
+
+// close ends the source: Receive returns capture.ErrClosed from now on. It
+// waits for a Receive under way; frames received are no longer valid.
+func (s *source) close() {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	s.closed = true
+	s.umem, s.held = nil, nil
+}
