@@ -1,0 +1,72 @@
+# xcapa: `make` lists the targets. Go 1.26 and make are all that build, demo
+# and test need; what else a target needs it says itself.
+
+GO      ?= go
+BIN     := bin/xcapa
+PKGS    := ./...
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X xcapa/internal/cli.version=$(VERSION)
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Debian's own Go fails on go.mod with a message nobody understands, so the
+# version is checked first.
+.PHONY: go-version
+go-version:
+	@v=$$($(GO) env GOVERSION 2>/dev/null) || v=none; \
+	case "$$v" in \
+	  none|'') echo "xcapa needs Go 1.26 or later and there is no 'go' in PATH: get it from https://go.dev/dl/"; exit 1 ;; \
+	  go1.[0-9]|go1.[0-9].*|go1.1[0-9]|go1.1[0-9].*|go1.2[0-5]|go1.2[0-5].*) \
+	    echo "xcapa needs Go 1.26 or later, this is $$v: get it from https://go.dev/dl/"; exit 1 ;; \
+	esac
+
+.PHONY: build
+build: go-version ## build bin/xcapa, one static binary
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/xcapa
+
+.PHONY: demo
+demo: build ## see the whole path run on this machine, from a veth pair to the local store
+	@$(BIN) demo
+
+.PHONY: test
+test: build ## run every test the privileges allow (as root: all of them)
+	@if [ "$$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then \
+	  echo "root: privileged tests run, and fail where they would skip"; export XCAPA_TEST_ROOT=1; \
+	else echo "not root: tests that need network namespaces are skipped"; fi; \
+	$(GO) test -timeout 10m $(PKGS)
+
+.PHONY: test-unit
+test-unit: go-version ## the fast tests, no privileges needed
+	$(GO) test -short $(PKGS)
+
+.PHONY: race
+race: go-version ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short $(PKGS)
+
+.PHONY: lint
+lint: go-version ## gofmt, go vet, staticcheck
+	@out=$$(gofmt -l bpf cmd internal bench); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	$(GO) vet $(PKGS)
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 $(PKGS)
+
+.PHONY: generate
+generate: go-version ## compile the XDP programs again (needs clang 14; the result is committed)
+	$(GO) generate ./bpf
+
+.PHONY: fuzz
+FUZZTIME ?= 60s
+fuzz: go-version ## every fuzz target for FUZZTIME (60s)
+	@$(GO) list -f '{{.ImportPath}} {{.Dir}}' $(PKGS) | while read pkg dir; do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+.PHONY: clean
+clean: ## remove what build and bench wrote
+	rm -rf bin bench/results/tmp

@@ -1,0 +1,175 @@
+// Package cli is the command line: flags, the wiring of real parts, signals and
+// exit codes. It is the only place that knows every concrete type.
+//
+// In: arguments, environment, signals. Out: an exit code, data on standard
+// output, words for people on standard error.
+//
+// Non-obvious:
+//   - The first SIGINT or SIGTERM cancels the command's context: it detaches,
+//     drains and prints its ledger. The second one ends the process at once.
+//   - A flag that was not given takes its environment name (XCAPA_ and the
+//     flag's name in upper case, '-' as '_').
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes of the interface description, section 6.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // the run failed
+	exitUsage       = 2   // usage or configuration
+	exitUnbalanced  = 3   // doctor found something wrong, or the books do not balance
+	exitPrivilege   = 4   // missing privilege or kernel feature
+	exitUnreachable = 5   // destination not reachable at start
+	exitInterrupted = 130 // second interrupt
+)
+
+const exitCodesHelp = `
+Exit status: 0 done; 1 the run failed; 2 usage or configuration; 3 doctor found
+something wrong, or the ledger of a finished run does not balance; 4 missing
+privilege or kernel feature; 5 destination not reachable at start; 130 second
+interrupt.
+`
+
+// exitError carries the exit code an error stands for.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// withCode marks err with an exit code; nil stays nil.
+func withCode(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{code, err}
+}
+
+func usageErrorf(format string, args ...any) error {
+	return withCode(exitUsage, fmt.Errorf(format, args...))
+}
+
+// streams are the three standard streams of a command.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Main runs one command line and returns its exit code. args[0] is the name of
+// the program.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signalContext(stderr)
+	defer stop()
+	root := newRoot(&streams{stdin, stdout, stderr})
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	var ee *exitError
+	if errors.As(err, &ee) {
+		code = ee.code
+	}
+	fmt.Fprintf(stderr, "xcapa: %v\n", err)
+	return code
+}
+
+// signalContext is cancelled by the first SIGINT or SIGTERM; the second one
+// ends the process.
+func signalContext(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	sig := make(chan os.Signal, 2)
+	signal.Notify(sig, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-sig; !ok {
+			return
+		}
+		cancel()
+		if _, ok := <-sig; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "xcapa: second interrupt: ending at once, what was in flight is not counted")
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() { signal.Stop(sig); close(sig); cancel() }
+}
+
+func newRoot(s *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "xcapa",
+		Short: "Network packet capture agent: AF_XDP to Kafka to Elasticsearch, every packet accounted for",
+		Long: `xcapa takes frames from a network interface with AF_XDP, decodes their headers in
+one worker per RX queue, batches the records to Kafka, and indexes them into
+Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
+		Example: `  xcapa demo                          see the whole path in a minute
+  sudo xcapa capture -i eth1          one line a packet, ledger at the end
+  sudo xcapa run -i eth1              broker, capture and local store in one
+  sudo xcapa capture -i eth1 --brokers kafka:9092
+  xcapa index --brokers kafka:9092 --elasticsearch https://es:9200
+  xcapa read capture.pcap             one JSON document a packet`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return applyEnvironment(cmd, os.LookupEnv)
+		},
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageErrorf("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.SetHelpTemplate(helpTemplate)
+	root.AddCommand(
+		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
+		newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s),
+	)
+	return root
+}
+
+// helpTemplate puts the examples first.
+const helpTemplate = `{{with .Short}}{{.}}
+
+{{end}}{{if .HasExample}}Examples:
+{{.Example}}
+
+{{end}}{{with (or .Long "")}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{.UsageString}}` + exitCodesHelp
+
+// applyEnvironment gives every flag that was not set on the command line the
+// value of its environment name.
+func applyEnvironment(cmd *cobra.Command, lookup func(string) (string, bool)) error {
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := environmentName(f.Name)
+		value, ok := lookup(name)
+		if !ok || f.Changed || f.Name == "help" || err != nil {
+			return
+		}
+		if e := cmd.Flags().Set(f.Name, value); e != nil {
+			err = usageErrorf("environment variable %s: %w", name, e)
+		}
+	})
+	return err
+}
+
+func environmentName(flag string) string {
+	return "XCAPA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}

@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"xcapa/internal/capture"
+	"xcapa/internal/capture/afpacket"
+	"xcapa/internal/capture/afxdp"
+	"xcapa/internal/capture/asavie"
+	"xcapa/internal/capture/replay"
+	"xcapa/internal/pcap"
+)
+
+// deviceOptions are the flags that say how frames are taken from an interface.
+type deviceOptions struct {
+	interfaces    []string
+	files         []string
+	engine        string
+	mode          string
+	zeroCopy      string
+	stamp         string
+	clock         string
+	rings         int
+	frames        int
+	chunk         int
+	batch         int
+	snap          uint32
+	headersOnly   bool
+	keep          []string
+	takeOver      bool
+	replace       bool
+	noPromiscuous bool
+	spin          bool
+}
+
+func (o *deviceOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "`INTERFACE` to capture on; repeatable")
+	f.StringArrayVarP(&o.files, "read", "r", nil, "take packets from a capture `FILE` instead ('-': standard input); repeatable")
+	f.StringVar(&o.engine, "engine", "auto", "`auto`, afxdp, afpacket or asavie; auto takes AF_XDP where the interface has neither an address nor the default route")
+	f.StringVar(&o.mode, "xdp-mode", "auto", "`auto` (native, else generic), native or generic")
+	f.StringVar(&o.zeroCopy, "zero-copy", "auto", "`auto`, require or off")
+	f.StringVar(&o.stamp, "stamp", "packet", "`packet` (time and sequence number of each frame, in the kernel) or batch (cheaper)")
+	f.StringVar(&o.clock, "clock", "system", "`system`, or nic (the NIC's time, once it is within 1 ms of the system's)")
+	f.IntVar(&o.rings, "rings", 4096, "entries of each ring, a power of two up to 65536")
+	f.IntVar(&o.frames, "frames", 8192, "frames of memory for each queue")
+	f.IntVar(&o.chunk, "chunk", 4096, "bytes of memory for one frame: 2048 or 4096")
+	f.IntVar(&o.batch, "batch", 64, "frames taken from a ring at once")
+	f.Uint32VarP(&o.snap, "snaplen", "s", 0, "`BYTES` kept of each frame, cut in the kernel (0: all)")
+	f.BoolVar(&o.headersOnly, "headers-only", false, "cut each frame behind its transport header, in the kernel")
+	f.StringSliceVar(&o.keep, "keep", nil, "`PORTS|arp|nd` passed to the host, not recorded, as in --keep arp,nd,22")
+	f.BoolVar(&o.takeOver, "take-over", false, "use AF_XDP although the interface has an address: the host no longer gets its traffic")
+	f.BoolVar(&o.replace, "replace", false, "replace an XDP program that somebody else attached")
+	f.BoolVarP(&o.noPromiscuous, "no-promiscuous-mode", "p", false, "do not put the interface into promiscuous mode")
+	f.BoolVar(&o.spin, "spin", false, "poll without naps, for dedicated cores")
+}
+
+func (o *deviceOptions) validate() error {
+	switch {
+	case len(o.interfaces) == 0 && len(o.files) == 0:
+		return usageErrorf("no interface: name one with -i, as in -i eth1 (`ip -br link` lists them), or a capture file with -r")
+	case len(o.interfaces) > 0 && len(o.files) > 0:
+		return usageErrorf("-i and -r: capture from interfaces or from files, not both")
+	}
+	oneOf := func(flag, value string, allowed ...string) error {
+		if !slices.Contains(allowed, value) {
+			return usageErrorf("--%s %q: want %s", flag, value, strings.Join(allowed, ", "))
+		}
+		return nil
+	}
+	_, _, _, err := o.keepList()
+	return errors.Join(
+		oneOf("engine", o.engine, "auto", "afxdp", "afpacket", "asavie"),
+		oneOf("xdp-mode", o.mode, "auto", "native", "generic"),
+		oneOf("zero-copy", o.zeroCopy, "auto", "require", "off"),
+		oneOf("stamp", o.stamp, "packet", "batch"),
+		oneOf("clock", o.clock, "system", "nic"),
+		err,
+	)
+}
+
+// keepList reads --keep.
+func (o *deviceOptions) keepList() (arp, nd bool, ports []uint16, err error) {
+	for _, k := range o.keep {
+		switch k {
+		case "arp":
+			arp = true
+		case "nd":
+			nd = true
+		default:
+			n, e := strconv.ParseUint(k, 10, 16)
+			if e != nil || n == 0 {
+				return false, false, nil, usageErrorf("--keep %q: want arp, nd or port numbers, as in --keep arp,nd,22", k)
+			}
+			ports = append(ports, uint16(n))
+		}
+	}
+	return arp, nd, ports, nil
+}
+
+// stateDir holds what must be undone after a crash.
+const stateDir = "/run/xcapa"
+
+// openDevice opens one interface with the engine asked for, or with the one
+// that auto chooses.
+func openDevice(name string, o *deviceOptions) (capture.Device, error) {
+	if err := interfaceExists(name); err != nil {
+		return nil, err
+	}
+	engine, why, err := o.chooseEngine(name)
+	if err != nil {
+		return nil, err
+	}
+	if engine == "afpacket" {
+		d, err := afpacket.Open(afpacket.Config{
+			Interface: name, SnapLen: int(o.snap), Promiscuous: !o.noPromiscuous, Why: why,
+		})
+		return d, captureError(err)
+	}
+	arp, nd, ports, err := o.keepList()
+	if err != nil {
+		return nil, err
+	}
+	cfg := afxdp.Config{
+		Interface: name, Mode: afxdp.Mode(o.mode), ZeroCopy: afxdp.ZeroCopy(o.zeroCopy), RingSize: o.rings, Frames: o.frames,
+		ChunkSize: o.chunk, Batch: o.batch, Stamp: afxdp.Stamp(o.stamp), Clock: afxdp.Clock(o.clock),
+		SnapLen: o.snap, HeadersOnly: o.headersOnly, KeepARP: arp, KeepND: nd, KeepPorts: ports,
+		Promiscuous: !o.noPromiscuous, TakeOver: o.takeOver, Replace: o.replace, Spin: o.spin,
+		StateDir: stateDir, Why: why,
+	}
+	if engine == "asavie" {
+		d, err := asavie.Open(cfg)
+		return d, captureError(err)
+	}
+	d, err := afxdp.Open(cfg)
+	return d, captureError(err)
+}
+
+// openFiles opens the files of -r as one device. Damage is reported and passed
+// over.
+func (o *deviceOptions) openFiles(s *streams) (capture.Device, error) {
+	return replay.Open(replay.Config{
+		Files: o.files, Resync: true,
+		OnDamage: func(e *pcap.DamageError) { fmt.Fprintf(s.err, "xcapa: %v\n", e) },
+	})
+}
+
+// chooseEngine decides --engine auto: AF_XDP takes all traffic of its queues
+// away from the host and sees received frames only, so an interface that the
+// host itself uses is captured with AF_PACKET.
+func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error) {
+	used, reason, err := afxdp.HasAddressOrDefaultRoute(name)
+	if err != nil {
+		return "", "", err
+	}
+	switch o.engine {
+	case "auto":
+		if used && !o.takeOver {
+			return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic; --take-over uses AF_XDP and cuts the host off", reason), nil
+		}
+		return "afxdp", "AF_XDP, because the host does not use this interface; --engine afpacket shares it", nil
+	case "afpacket":
+		return o.engine, "", nil
+	}
+	if used && !o.takeOver {
+		return "", "", usageErrorf("--engine %s on %s: %s, and AF_XDP would take its traffic away from the host; "+
+			"use --engine afpacket, or --take-over if that is what you want (--keep arp,nd,22 lets named traffic pass)", o.engine, name, reason)
+	}
+	return o.engine, "", nil
+}
+
+func interfaceExists(name string) error {
+	if name == "any" {
+		return usageErrorf("-i any: XDP attaches to one device; name the interfaces, as in -i eth1 -i eth2 (`ip -br link` lists them)")
+	}
+	if strings.ContainsAny(name, "/\x00") || name == "" || name == "." || name == ".." {
+		return usageErrorf("-i %q: not the name of an interface", name)
+	}
+	// Asked of the kernel, not of sysfs: that may show another namespace's.
+	if _, err := net.InterfaceByName(name); err == nil {
+		return nil
+	}
+	return usageErrorf("no interface called %s; `ip -br link` lists them", name)
+}
+
+// captureError gives an engine's error the exit code it stands for.
+func captureError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrPermission), errors.Is(err, errors.ErrUnsupported):
+		return withCode(exitPrivilege, err)
+	}
+	return err
+}

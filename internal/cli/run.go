@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"xcapa/internal/ledger"
+)
+
+// runOptions are the flags of run that are not handed on to capture.
+type runOptions struct {
+	store      string
+	limit      byteSize
+	partitions int
+	window     time.Duration
+	elastic    []string
+	drain      time.Duration
+}
+
+func newRunCommand(s *streams) *cobra.Command {
+	var o runOptions
+	var c captureOptions
+	cmd := &cobra.Command{
+		Use:   "run -i INTERFACE...",
+		Short: "Broker, capture and indexer in one: the whole path on one machine with nothing installed",
+		Long: `run starts an embedded Kafka broker (in memory, bounded), a capture process and an
+indexer process, watches them, and ends them in the order packets pass them. It
+takes every flag of capture.`,
+		Example: `  sudo xcapa run -i eth1                                into the folder xcapa-store
+  sudo xcapa run -i eth1 --store /data/packets --embedded-limit 2GiB
+  sudo xcapa run -i eth1 --elasticsearch http://localhost:9200`,
+		Args: refuseFilter,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.device.validate(); err != nil {
+				return err
+			}
+			if len(c.kafka.brokers) > 0 {
+				return usageErrorf("run brings its own broker; to use %v, start `xcapa capture --brokers` and `xcapa index --brokers`", c.kafka.brokers)
+			}
+			return runAll(cmd.Context(), s, &o, captureArgs(cmd))
+		},
+	}
+	c.register(cmd)
+	f := cmd.Flags()
+	o.limit = 512 << 20
+	f.StringVar(&o.store, "store", "xcapa-store", "`FOLDER` of the local Parquet store")
+	f.Var(&o.limit, "embedded-limit", "most `SIZE` the embedded broker holds; beyond it the capture drops and counts")
+	f.IntVar(&o.partitions, "embedded-partitions", 4, "partitions of the embedded broker's topics")
+	f.DurationVar(&o.window, "store-window", 60*time.Second, "time span of one Parquet file")
+	f.StringSliceVar(&o.elastic, "elasticsearch", nil, "index into Elasticsearch at `URL,...` instead of the local store")
+	f.DurationVar(&o.drain, "run-drain", 60*time.Second, "longest wait for the indexer to catch up when the run ends")
+	return cmd
+}
+
+// captureArgs are the capture flags given to run, to hand them on. What run
+// decides itself is left out.
+func captureArgs(cmd *cobra.Command) []string {
+	capture := newCaptureCommand(&streams{}).Flags()
+	var args []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "stats-file", "stats-interval", "quiet", "brokers":
+			return
+		}
+		if capture.Lookup(f.Name) == nil {
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, v := range list.GetSlice() {
+				args = append(args, "--"+f.Name+"="+v)
+			}
+			return
+		}
+		args = append(args, "--"+f.Name+"="+f.Value.String())
+	})
+	return args
+}
+
+// runAll starts the three stages and ends them when ctx does.
+func runAll(ctx context.Context, s *streams, o *runOptions, capture []string) error {
+	v, err := newSupervisor(s, nil)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	st, err := v.startStages(ctx, o, capture)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.err, "running: capture -> broker %s -> %s; Ctrl-C ends it in good order\n", st.brokers, st.destination)
+	go v.showLedgers(ctx, st, 5*time.Second)
+	select {
+	case <-ctx.Done():
+	case failed := <-v.failed:
+		err = failed.failure()
+		if err == nil {
+			err = fmt.Errorf("%s ended by itself", failed.name)
+		}
+	}
+	return errors.Join(err, v.finish(st, o.drain))
+}
+
+// allStages are the stages of one machine.
+type allStages struct {
+	broker, capture, index *stage
+	brokers                string
+	destination            string
+}
+
+// startStages starts broker, indexer and capture, in this order: whoever takes
+// packets comes last.
+func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []string) (*allStages, error) {
+	st := &allStages{destination: "local store " + o.store}
+	portFile := filepath.Join(v.dir, "broker.port")
+	var err error
+	st.broker, err = v.start("broker", false, "broker", "--port-file", portFile, "--limit", o.limit.String(),
+		"--partitions", strconv.Itoa(o.partitions), "--topics", defaultPacketsTopic+","+defaultErrorsTopic)
+	if err != nil {
+		return nil, err
+	}
+	if st.brokers, err = v.waitForFile(ctx, portFile); err != nil {
+		return nil, err
+	}
+	index := []string{"index", "--brokers", st.brokers, "--quiet"}
+	if len(o.elastic) > 0 {
+		for _, e := range o.elastic {
+			index = append(index, "--elasticsearch", e)
+		}
+		st.destination = "Elasticsearch"
+	} else {
+		index = append(index, "--store", o.store, "--store-window", o.window.String())
+	}
+	if st.index, err = v.start("index", false, append(index, v.statsArgs("index")...)...); err != nil {
+		return nil, err
+	}
+	if len(capture) > 0 {
+		err = v.startCapture(st, capture)
+	}
+	return st, err
+}
+
+func (v *supervisor) startCapture(st *allStages, flags []string) error {
+	args := append([]string{"capture", "--brokers", st.brokers}, flags...)
+	var err error
+	st.capture, err = v.start("capture", false, append(args, v.statsArgs("capture")...)...)
+	return err
+}
+
+// finish ends the stages in the order packets pass them, waiting for each to
+// hand on what it has, and prints the joined ledger.
+func (v *supervisor) finish(st *allStages, limit time.Duration) error {
+	var errs []error
+	st.capture.ask()
+	errs = append(errs, st.capture.wait(limit))
+	errs = append(errs, v.awaitIndexed(st, limit))
+	st.index.ask()
+	errs = append(errs, st.index.wait(limit))
+	parts := []*ledger.Ledger{st.capture.ledger(), st.index.ledger()}
+	if v.before != nil {
+		parts = append([]*ledger.Ledger{v.before}, parts...)
+	}
+	l := ledger.Join("run", parts...)
+	_ = l.WriteTable(v.streams.err)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if !l.Balanced {
+		return withCode(exitUnbalanced, errors.New(l.Verdict()))
+	}
+	return nil
+}
+
+// awaitIndexed waits until the indexer has settled what the capture delivered.
+func (v *supervisor) awaitIndexed(st *allStages, limit time.Duration) error {
+	final := st.capture.ledger()
+	if final == nil || len(final.Rooms) == 0 {
+		return errors.New("the capture left no ledger")
+	}
+	want := final.Rooms[len(final.Rooms)-1]
+	due := want.Out - want.Counts[ledger.ErrorsTopic]
+	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
+		l := st.index.ledger()
+		if l != nil && len(l.Rooms) > 0 && l.Rooms[len(l.Rooms)-1].Out >= due {
+			return nil
+		}
+		select {
+		case <-st.index.done:
+			return fmt.Errorf("the indexer ended before it had all %d records", due)
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the indexer had not settled all %d records after %v", due, limit)
+		}
+	}
+}
+
+// showLedgers prints the joined ledger now and then on a terminal.
+func (v *supervisor) showLedgers(ctx context.Context, st *allStages, every time.Duration) {
+	if !isTerminal(v.streams.err) {
+		return
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		c, i := st.capture.ledger(), st.index.ledger()
+		if c == nil || i == nil {
+			continue
+		}
+		l := ledger.Join("run", c, i)
+		fmt.Fprintln(v.streams.err, time.Now().Format("15:04:05"))
+		_ = l.WriteTable(v.streams.err)
+	}
+}
+
+// dirIsWritable makes dir if needed and checks that a file can be made in it.
+func dirIsWritable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return usageErrorf("make folder: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return usageErrorf("write into folder: %w", err)
+	}
+	name := f.Name()
+	return errors.Join(f.Close(), os.Remove(name))
+}
