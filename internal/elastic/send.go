@@ -137,7 +137,9 @@ func (w *Writer) request(b *bulk, items []item) (outcome, string) {
 	case errors.Is(err, errBadReply):
 		kind = "bad reply"
 	}
-	w.troubles.note(kind, err.Error())
+	if verdict != tooLarge { // that one does not wait: it is halved
+		w.troubles.note(kind, err.Error())
+	}
 	return verdict, err.Error()
 }
 
