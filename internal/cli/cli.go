@@ -76,7 +76,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signalContext(stderr)
 	defer stop()
 	root := newRoot(&streams{stdin, stdout, stderr})
-	root.SetArgs(args[1:])
+	root.SetArgs(calledAs(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -138,7 +138,7 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	root.SetHelpTemplate(helpTemplate)
 	root.AddCommand(
 		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
-		newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s),
+		newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s),
 	)
 	return root
 }
@@ -154,13 +154,13 @@ const helpTemplate = `{{with .Short}}{{.}}
 {{end}}{{.UsageString}}` + exitCodesHelp
 
 // applyEnvironment gives every flag that was not set on the command line the
-// value of its environment name.
+// value of its environment name, if that is set and not empty.
 func applyEnvironment(cmd *cobra.Command, lookup func(string) (string, bool)) error {
 	var err error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := environmentName(f.Name)
 		value, ok := lookup(name)
-		if !ok || f.Changed || f.Name == "help" || err != nil {
+		if !ok || value == "" || f.Changed || f.Name == "help" || err != nil {
 			return
 		}
 		if e := cmd.Flags().Set(f.Name, value); e != nil {
