@@ -59,6 +59,23 @@ lint: go-version ## gofmt, go vet, staticcheck
 generate: go-version ## compile the XDP programs again (needs clang 14; the result is committed)
 	$(GO) generate ./bpf
 
+.PHONY: test-kernels
+test-kernels: go-version ## run the kernel tests on Debian's 6.1 and 6.12 kernels, under qemu
+	@sh internal/kernels/run.sh
+
+.PHONY: test-stack
+test-stack: build ## run the path against a real Apache Kafka and Elasticsearch (needs Maven and Java 17)
+	@sh internal/stack/test.sh
+
+.PHONY: test-interop
+test-interop: go-version ## read blocks and store files with pyarrow and DuckDB (needs python3 and pip)
+	$(GO) test -count=1 -tags interop -run 'Interop|OtherPrograms|Pyarrow' -v ./internal/codec ./internal/store
+
+.PHONY: oracle
+CORPUS ?= testdata/pcap
+oracle: go-version ## compare every header field with tshark's over the captures in CORPUS
+	XCAPA_ORACLE_CORPUS=$(abspath $(CORPUS)) $(GO) test -count=1 -tags oracle -run TestOracle -v ./internal/packet
+
 .PHONY: fuzz
 FUZZTIME ?= 60s
 fuzz: go-version ## every fuzz target for FUZZTIME (60s)
