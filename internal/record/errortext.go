@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"strconv"
 
 	"xcapa/internal/packet"
@@ -52,4 +53,37 @@ func AppendErrorText(dst []byte, r *Record) []byte {
 // 0 of the link layer always needs some bytes.
 func (r *Record) statusDetailed() bool {
 	return r.StatusLayer != 0 || r.StatusOffset != 0 || r.StatusNeed != 0 || r.StatusHave != 0
+}
+
+// SetErrorDetail reads the layer, offset and lengths of a status from a text of
+// AppendErrorText. A text without them, or of another kind, leaves them 0.
+func (r *Record) SetErrorDetail(text []byte) {
+	r.StatusLayer, r.StatusOffset, r.StatusNeed, r.StatusHave = 0, 0, 0, 0
+	where, ok := bytes.CutPrefix(text, []byte(r.Status.String()+": "))
+	if !ok || r.Status >= packet.NumStatus {
+		return
+	}
+	where, ok = bytes.CutPrefix(where, []byte(general[r.Status]+", "))
+	if !ok {
+		return
+	}
+	for l := packet.Layer(0); l < packet.NumLayers; l++ {
+		rest, ok := bytes.CutPrefix(where, []byte(l.String()+" at byte "))
+		if !ok {
+			continue
+		}
+		r.StatusLayer = l
+		for i, v := range []*uint32{&r.StatusOffset, &r.StatusNeed, &r.StatusHave} {
+			rest = bytes.TrimPrefix(rest, []byte([...]string{"", ", needs ", " bytes, has "}[i]))
+			*v, rest = leadingUint(rest)
+		}
+	}
+}
+
+// leadingUint reads the decimal digits at the start of b.
+func leadingUint(b []byte) (v uint32, rest []byte) {
+	for len(b) > 0 && '0' <= b[0] && b[0] <= '9' {
+		v, b = 10*v+uint32(b[0]-'0'), b[1:]
+	}
+	return v, b
 }
