@@ -61,11 +61,11 @@ generate: go-version ## compile the XDP programs again (needs clang 14; the resu
 
 .PHONY: test-kernels
 test-kernels: go-version ## run the kernel tests on Debian's 6.1 and 6.12 kernels, under qemu
-	@sh internal/kernels/run.sh
+	@internal/kernels/run.sh
 
 .PHONY: test-stack
 test-stack: build ## run the path against a real Apache Kafka and Elasticsearch (needs Maven and Java 17)
-	@sh internal/stack/test.sh
+	@GO=$(GO) internal/stack/test.sh
 
 .PHONY: test-interop
 test-interop: go-version ## read blocks and store files with pyarrow and DuckDB (needs python3 and pip)
