@@ -18,6 +18,7 @@ type reportFlags struct {
 	statsFile     string
 	statsInterval time.Duration
 	quiet         bool
+	supervised    bool // run and demo show the joined ledger themselves
 }
 
 func (r *reportFlags) register(cmd *cobra.Command) {
@@ -25,6 +26,8 @@ func (r *reportFlags) register(cmd *cobra.Command) {
 	f.StringVar(&r.statsFile, "stats-file", "", "append the ledger as JSON lines to `FILE` ('-': standard output)")
 	f.DurationVar(&r.statsInterval, "stats-interval", 5*time.Second, "how often the ledger is written")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no banner and no table, errors only")
+	f.BoolVar(&r.supervised, "supervised", false, "banner, but no table: the supervisor shows it")
+	_ = f.MarkHidden("supervised")
 }
 
 // reporter prints and writes the ledger of one command while it runs and when
@@ -33,6 +36,7 @@ type reporter struct {
 	command string
 	rooms   func() []ledger.Room
 	people  io.Writer // nil: quiet
+	table   bool      // print the final table
 	live    bool      // print the table while running
 	stats   io.Writer // nil: no stats file
 	close   func() error
@@ -47,7 +51,8 @@ func newReporter(s *streams, f *reportFlags, command string, live bool, rooms fu
 	}
 	if !f.quiet {
 		r.people = s.err
-		r.live = live && isTerminal(s.err)
+		r.table = !f.supervised
+		r.live = r.table && live && isTerminal(s.err)
 	}
 	switch f.statsFile {
 	case "":
@@ -86,7 +91,7 @@ func (r *reporter) run(ctx context.Context) {
 func (r *reporter) finish() error {
 	l := r.ledger(true)
 	r.write(l)
-	if r.people != nil {
+	if r.table {
 		_ = l.WriteTable(r.people)
 	}
 	err := r.close()

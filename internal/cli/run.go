@@ -67,7 +67,7 @@ func captureArgs(cmd *cobra.Command) []string {
 	var args []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "stats-file", "stats-interval", "quiet", "brokers":
+		case "stats-file", "stats-interval", "quiet", "brokers", "supervised":
 			return
 		}
 		if capture.Lookup(f.Name) == nil {
@@ -148,7 +148,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 }
 
 func (v *supervisor) startCapture(st *allStages, flags []string) error {
-	args := append([]string{"capture", "--brokers", st.brokers}, flags...)
+	args := append([]string{"capture", "--supervised", "--brokers", st.brokers}, flags...)
 	var err error
 	st.capture, err = v.start("capture", false, append(args, v.statsArgs("capture")...)...)
 	return err
