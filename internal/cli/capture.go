@@ -43,6 +43,11 @@ type captureOptions struct {
 	count   int64
 	drain   time.Duration
 
+	// a capture file
+	write    string
+	format   string
+	rotation []string
+
 	// lines on the terminal
 	ethernet  bool
 	verbose   int
@@ -76,6 +81,9 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
+	f.StringVarP(&o.write, "write", "w", "", "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
+	f.StringVarP(&o.format, "file-format", "F", "", "`FORMAT` of -w: pcapng (default), pcap or pcap-ns")
+	f.StringArrayVarP(&o.rotation, "rotate", "b", nil, "next file of -w at `duration:SECONDS`, filesize:KB or packets:N; files:N keeps a ring; repeatable")
 	f.BoolVarP(&o.ethernet, "ethernet", "e", false, "on the terminal: show the link-layer header")
 	f.CountVarP(&o.verbose, "verbose", "v", "on the terminal: show more of the headers")
 	f.CountVarP(&o.timestamp, "timestamp", "t", "on the terminal: -t no time, -tt epoch, -ttt delta, -tttt date, -ttttt since the first")
@@ -98,6 +106,7 @@ func newCaptureCommand(s *streams) *cobra.Command {
 		Short: "Capture packets: to the terminal, or as records to Kafka",
 		Example: `  sudo xcapa capture -i eth1                          one line a packet
   sudo xcapa capture -i eth1 -c 100 -e -v             a hundred packets with link and IP header
+  sudo xcapa capture -i eth1 -w trace.pcapng.zst -b duration:60 -b files:10
   sudo xcapa capture -i eth1 --brokers kafka:9092     records in Arrow blocks to xcapa.packets
   sudo xcapa capture -i eth1 -i eth2 --encoding json --brokers k1:9092,k2:9092
   sudo xcapa capture -i eth1 --encoding raw --topic pcap --brokers kafka:9092`,
@@ -158,7 +167,12 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 		return p, err
 	}
 	p.printer = line.Printer{Time: line.TimeFormat(min(o.timestamp, int(line.TimeSinceOne))), Ethernet: o.ethernet, Verbose: o.verbose, Quiet: o.brief}
-	if len(o.kafka.brokers) == 0 {
+	switch {
+	case o.write != "" && len(o.kafka.brokers) > 0:
+		return p, usageErrorf("-w and --brokers: frames go to a file or records to Kafka; start two captures for both")
+	case o.write == "" && (o.format != "" || len(o.rotation) > 0):
+		return p, usageErrorf("-F and -b say how -w writes: name the file with -w")
+	case len(o.kafka.brokers) == 0:
 		return p, nil
 	}
 	if p.kafka, err = o.kafka.config(os.LookupEnv); err != nil {

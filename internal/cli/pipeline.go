@@ -31,6 +31,7 @@ type pipeline struct {
 	workers  []*worker.Worker
 	errors   []*worker.ErrorOutput
 	lines    *lineWriter     // no brokers: text
+	save     *saveFile       // -w: a capture file
 	producer *kafka.Producer // nil: text
 	sink     worker.Sink     // the producer, dropping or waiting
 	report   *reporter
@@ -40,22 +41,29 @@ type pipeline struct {
 // opened is closed by close, also after an error.
 func (p *pipeline) open(ctx context.Context) error {
 	o := p.options
-	if len(p.plan.kafka.Brokers) > 0 {
+	switch {
+	case len(p.plan.kafka.Brokers) > 0:
 		if err := p.openKafka(ctx); err != nil {
 			return err
 		}
-	} else {
+	case o.write == "":
 		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer}
 	}
 	if err := p.openDevices(); err != nil {
 		return err
 	}
+	if o.write != "" {
+		var err error
+		if p.save, err = openSaveFile(o, p.devices); err != nil {
+			return err
+		}
+	}
 	var quota *worker.Quota
 	if o.count > 0 {
 		quota = worker.NewQuota(o.count)
 	}
-	for _, d := range p.devices {
-		p.addWorkers(d, quota)
+	for i, d := range p.devices {
+		p.addWorkers(d, i, quota)
 	}
 	var err error
 	p.report, err = newReporter(p.streams, &o.report, "capture", p.producer != nil, p.rooms)
@@ -111,8 +119,9 @@ func (p *pipeline) openKafka(ctx context.Context) error {
 	return nil
 }
 
-// addWorkers makes one worker for each RX queue of d.
-func (p *pipeline) addWorkers(d capture.Device, quota *worker.Quota) {
+// addWorkers makes one worker for each RX queue of d, the device with that
+// number.
+func (p *pipeline) addWorkers(d capture.Device, number int, quota *worker.Quota) {
 	info := d.Info()
 	for _, src := range d.Sources() {
 		origin := record.Origin{Host: p.options.host, Run: info.Run, Interface: info.Interface, Queue: src.Queue()}
@@ -120,9 +129,12 @@ func (p *pipeline) addWorkers(d capture.Device, quota *worker.Quota) {
 			Source: src, LinkType: info.LinkType, Batch: p.options.device.batch,
 			VerifyChecksums: p.options.verify, Quota: quota,
 		}
-		if p.producer == nil {
+		switch {
+		case p.save != nil:
+			cfg.Output = &fileOutput{p.save, number}
+		case p.producer == nil:
 			cfg.Output = p.lines
-		} else {
+		default:
 			cfg.Output = p.output(origin, info.LinkType)
 			if p.plan.encoding != codec.EncodingRaw { // raw frames are not judged
 				cfg.Errors = worker.NewErrorOutput(p.sink, p.options.errors, "capture", origin, p.options.errRate, p.options.inOut)
@@ -166,6 +178,10 @@ func (p *pipeline) run(ctx context.Context) error {
 		p.lines.onClosed = func() { stop(errOutputClosed) }
 		go p.lines.flushRegularly(ctx)
 	}
+	if p.save != nil {
+		p.save.onFail = func() { stop(errOutputClosed) } // Close says why
+		go p.save.flushRegularly(ctx)
+	}
 	select {
 	case <-ctx.Done():
 	case <-finished: // every source is at its end
@@ -194,6 +210,9 @@ func (p *pipeline) drain(finished <-chan struct{}) error {
 	}
 	if p.lines != nil {
 		p.lines.Flush()
+	}
+	if p.save != nil {
+		errs = append(errs, p.save.Close())
 	}
 	if p.producer != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), p.options.drain)
@@ -227,6 +246,9 @@ func (p *pipeline) rooms() []ledger.Room {
 		}
 		sink = append(sink, r)
 	}
+	if p.save != nil {
+		sink = append(sink, p.save.room())
+	}
 	var decode []ledger.Room
 	for _, w := range p.workers {
 		decode = append(decode, w.Room())
@@ -237,7 +259,7 @@ func (p *pipeline) rooms() []ledger.Room {
 	}
 	rooms := ledger.Merge(append(devices, decode)...)
 	if len(sink) > 0 {
-		// Every record is the producer's business from here on: what still
+		// Every record is the sink's business from here on: what still
 		// lies in an open block is in flight.
 		sink[0].In = rooms[len(rooms)-1].Out
 		p.accountErrors(&sink[0])
@@ -287,7 +309,7 @@ func (p *pipeline) watchSilence(ctx context.Context) {
 	}
 }
 
-var errOutputClosed = errors.New("the reader of standard output is gone")
+var errOutputClosed = errors.New("nothing more can be written")
 
 // lineWriter is the Output of all workers when there are no brokers: text for a
 // person. It is the one output that several workers share, hence the lock;
