@@ -3,7 +3,7 @@
 // Maven in pinned versions, on free ports, with small heaps, as an unprivileged
 // user. The test behind the build tag stack sends packets over a veth pair,
 // captures them with the built binary, indexes them, and asks Elasticsearch
-// what it got.
+// what it got; a second one kills the indexer into the Parquet store ten times.
 //
 // In: bin/xcapa (or $XCAPA_BIN), mvn and java for the first run. Out: a verdict;
 // test.sh ends with a line that says what it was reached against.
