@@ -34,7 +34,8 @@ func (b *books) dropped(m *message.Message, err error) {
 	}
 	// A full buffer is the consequence, not the cause: keep the cause.
 	if reason != ledger.BufferFull {
-		b.lostErr.Store(&err)
+		cause := err // only this one is moved to the heap
+		b.lostErr.Store(&cause)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -96,7 +97,8 @@ func awaitTopics(ctx context.Context, c *Config, admin *kadm.Client, topics []st
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("wait for Kafka topic %s: %w: it was made and does not show; look at the cluster's controller, then start again",
+				strings.Join(missing, ", "), ErrTopicMissing)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -113,18 +115,22 @@ func withAdmin(ctx context.Context, c Config, verb string, f func(context.Contex
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
-	client, err := kgo.NewClient(append(opts, kgo.RequestRetries(2))...)
+	limited, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	client, err := kgo.NewClient(append(opts,
+		kgo.RequestRetries(2),
+		kgo.WithContext(limited), // or Close would wait for a broker that says nothing
+		kgo.RequestTimeoutOverhead(checkTimeout-time.Second),
+	)...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
 	defer client.Close()
-	limited, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 
 	if err = client.Ping(limited); err == nil {
 		err = f(limited, kadm.NewClient(client))
-	} else if class, _ := classify(&c, err); class == nil {
-		err = fmt.Errorf("%w: %w: is a Kafka broker listening there?", ErrUnreachable, err)
+	} else {
+		err = pingError(&c, err, link.last())
 	}
 	switch {
 	case err == nil:
@@ -134,9 +140,21 @@ func withAdmin(ctx context.Context, c Config, verb string, f func(context.Contex
 	case NotReady(err):
 		return fmt.Errorf("%s at %s: %w", verb, strings.Join(c.Brokers, ","), err) // explained already
 	}
-	// What the connection met says more than "deadline exceeded".
-	if met := link.last(); met != nil && errors.Is(err, context.DeadlineExceeded) {
-		err = met
-	}
 	return explain(verb+" at "+strings.Join(c.Brokers, ","), &c, err)
+}
+
+// pingError is the first sign of a broker, failed with err, in one of our
+// classes; met is what the latest connection met.
+func pingError(c *Config, err, met error) error {
+	if met != nil && errors.Is(err, context.DeadlineExceeded) {
+		err = met // says more than that time is up
+	}
+	// A broker ends the connection on wrong credentials if it cannot say so.
+	if c.SASL != nil && errors.Is(met, io.EOF) && !isDial(met) {
+		return fmt.Errorf("%w: the connection ended while we authenticated: %w: check user name, password and mechanism", ErrCredentials, met)
+	}
+	if class, _ := classify(c, err); class == nil {
+		return fmt.Errorf("%w: %w: is a Kafka broker listening there?", ErrUnreachable, err)
+	}
+	return err
 }

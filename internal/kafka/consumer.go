@@ -170,6 +170,7 @@ func (r *Consumer) options() []kgo.Opt {
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
 		kgo.FetchMaxWait(500 * time.Millisecond),
+		kgo.AlwaysRetryEOF(), // a connection cut early is no reason to end; Check finds missing SASL
 	}
 	if r.group.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(r.group.InstanceID))

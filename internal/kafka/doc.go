@@ -18,6 +18,12 @@
 //     that blocks there stops every acknowledgement of the process.
 //   - Closing with messages in flight counts them as shutdown although the
 //     broker may have stored some: their answer is unknown, not lost.
+//   - Producer and consumer retry a connection that ends on its first answer; the
+//     client would take it for missing SASL and fail every buffered message.
+//     Check does not retry, so that missing SASL is still found.
+//   - A topic deleted and created again is refused by the client until it is
+//     told to forget the old one: the producer does, the consumer ends with
+//     ErrTopicRecreated, since the offsets it has are of another topic.
 //   - The round-robin partitioner passes over a partition whose backlog is far
 //     above the shortest one. Without that a dead leader collects the whole
 //     buffer and stops the partitions that are well.

@@ -88,7 +88,7 @@ func classify(c *Config, err error) (class error, advice string) {
 	switch {
 	case strings.Contains(err.Error(), "is SASL missing") && c.SASL == nil:
 		return ErrCredentials, "the port wants SASL: give a user, and security.protocol=sasl_ssl or sasl_plaintext"
-	case isTLS(err):
+	case isTLS(err), c.TLS != nil && isHandshake(err):
 		return ErrTLS, tlsAdvice(c, err)
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.IllegalSaslState), isSCRAM(err):
 		return ErrCredentials, "check user name, password and mechanism (sasl.username, sasl.password, sasl.mechanisms)"
@@ -108,7 +108,7 @@ func classify(c *Config, err error) (class error, advice string) {
 		errors.Is(err, kerr.InvalidTopicException), errors.Is(err, kerr.PolicyViolation):
 		return ErrTopicInvalid, "choose other replicas, partitions or name"
 	case errors.Is(err, context.DeadlineExceeded), isNetwork(err):
-		return ErrUnreachable, fmt.Sprintf("is a broker running at %s, and is it the right address and port?", strings.Join(c.Brokers, ","))
+		return ErrUnreachable, unreachableAdvice(c)
 	}
 	return nil, ""
 }
@@ -137,6 +137,14 @@ func isTLS(err error) bool {
 	return strings.Contains(text, "tls alert record") || strings.Contains(text, "tls: ") || strings.Contains(text, "x509: ")
 }
 
+func unreachableAdvice(c *Config) string {
+	advice := "is a broker running at " + strings.Join(c.Brokers, ",") + ", and is it the right address and port?"
+	if c.TLS != nil {
+		advice += " A port without TLS looks like this too"
+	}
+	return advice
+}
+
 func tlsAdvice(c *Config, err error) string {
 	var (
 		unknown x509.UnknownAuthorityError
@@ -163,6 +171,16 @@ func tlsAdvice(c *Config, err error) string {
 // isSCRAM recognises a server that could not prove that it knows our password,
 // and the ways its challenge is refused by us.
 func isSCRAM(err error) bool { return strings.Contains(err.Error(), "SASL") }
+
+// isDial recognises an error of the client's dialling, TLS handshake included.
+func isDial(err error) bool { return strings.HasPrefix(err.Error(), "unable to dial") }
+
+// isHandshake recognises a connection that the broker ended after it had taken
+// it and before the TLS handshake was over.
+func isHandshake(err error) bool {
+	var op *net.OpError
+	return isDial(err) && (errors.Is(err, io.EOF) || errors.As(err, &op) && op.Op == "read")
+}
 
 func isNetwork(err error) bool {
 	var op *net.OpError

@@ -2,12 +2,14 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"xcapa/internal/ledger"
@@ -37,6 +39,8 @@ type Producer struct {
 	closing   atomic.Bool
 	closed    chan struct{} // closed with closing: wakes waiting Produce calls
 	idle      chan struct{} // capacity 1: pending fell to 0 while closing
+	recreated chan string   // topics that are no longer what the client knows
+	helper    sync.WaitGroup
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -65,6 +69,8 @@ func NewProducer(ctx context.Context, c Config) (*Producer, error) {
 		room:   make(chan struct{}, 1),
 		closed: make(chan struct{}),
 		idle:   make(chan struct{}, 1),
+
+		recreated: make(chan string, 16),
 	}
 	p.slots.New = func() any { return p.newSlot() }
 	opts, err := clientOptions(&p.config, &p.link)
@@ -76,7 +82,26 @@ func NewProducer(ctx context.Context, c Config) (*Producer, error) {
 		return nil, fmt.Errorf("configure Kafka producer: %w", err)
 	}
 	p.client = client
+	p.helper.Go(p.renewTopics)
 	return p, nil
+}
+
+// renewTopics makes the client forget topics that were deleted and made again,
+// so that it learns the new ones: by itself it would refuse them until we start
+// again. It runs until Close.
+func (p *Producer) renewTopics() {
+	for {
+		select {
+		case <-p.closed:
+			return
+		case topic := <-p.recreated:
+			p.config.Logger.Warn("kafka: topic was deleted and created again, going on with the new one", "topic", topic)
+			p.client.PurgeTopicsFromProducing(topic)
+			for len(p.recreated) > 0 {
+				<-p.recreated // the same news, from the messages just failed
+			}
+		}
+	}
 }
 
 func producerOptions(c *Config) []kgo.Opt {
@@ -92,6 +117,7 @@ func producerOptions(c *Config) []kgo.Opt {
 		kgo.ProducerLinger(c.Linger),
 		kgo.ProduceRequestTimeout(wait),
 		kgo.RequestTimeoutOverhead(c.RequestTimeout - wait),
+		kgo.AlwaysRetryEOF(),                  // or one connection cut early fails all that is buffered; Check finds missing SASL
 		kgo.MaxBufferedRecords(math.MaxInt32), // admission is ours, see Producer.admit
 	}
 	if c.DeliveryTimeout > 0 {
@@ -262,6 +288,12 @@ func (p *Producer) settle(s *slot, err error) {
 		if Reason(err) == ledger.Shutdown {
 			err = ErrClosed
 		}
+		if errors.Is(err, kerr.UnknownTopicID) {
+			select {
+			case p.recreated <- m.Topic:
+			default:
+			}
+		}
 		p.refuse(m, err)
 	} else {
 		p.books.acked(m)
@@ -313,6 +345,7 @@ func (p *Producer) Close(ctx context.Context) error {
 		flushErr := p.client.Flush(ctx)
 		left := p.pending.Load()
 		p.client.Close()
+		p.helper.Wait()
 		for p.pending.Load() > 0 {
 			<-p.idle
 		}
