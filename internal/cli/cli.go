@@ -75,6 +75,9 @@ type streams struct {
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signalContext(stderr)
 	defer stop()
+	// A reader that goes away is an error of the write, not the end of us: rings
+	// and processes want to be closed in order.
+	signal.Ignore(syscall.SIGPIPE)
 	root := newRoot(&streams{stdin, stdout, stderr})
 	root.SetArgs(calledAs(args))
 	err := root.ExecuteContext(ctx)

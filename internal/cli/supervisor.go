@@ -70,6 +70,7 @@ func newSupervisor(s *streams, spawn func(*exec.Cmd) error) (*supervisor, error)
 func (v *supervisor) start(name string, quiet bool, args ...string) (*stage, error) {
 	st := &stage{name: name, stats: filepath.Join(v.dir, name+".stats"), done: make(chan struct{}), complain: &tailBuffer{limit: 4 << 10}}
 	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "xcapa" // what ps shows
 	cmd.Env = os.Environ()
 	cmd.Stdout = v.streams.err // children have no data of their own to give
 	cmd.Stderr = st.complain
