@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 }
 
 // testSupport packages may be imported by tests alone.
-var testSupport = []string{"internal/archtest", "internal/testnet", "internal/testpkt", "internal/elastic/elastictest", "internal/stack", "internal/kernels", "bench"}
+var testSupport = []string{"internal/archtest", "internal/testnet", "internal/testpkt", "internal/elastic/elastictest", "internal/stack", "internal/e2e", "internal/kernels", "bench"}
 
 func isTestSupport(pkg string) bool {
 	return slices.ContainsFunc(testSupport, func(s string) bool { return pkg == s || strings.HasPrefix(pkg, s+"/") })

@@ -1,0 +1,266 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/vishvananda/netlink"
+
+	"xcapa/internal/ledger"
+	"xcapa/internal/store"
+	"xcapa/internal/testnet"
+	"xcapa/internal/veth"
+)
+
+// binary is the program under test, built by TestMain.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Geteuid() != 0 && os.Getenv(testnet.RootEnv) != "1" {
+		return m.Run() // every test skips
+	}
+	dir, err := os.MkdirTemp("", "xcapa-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "xcapa")
+	if out, err := exec.Command("go", "build", "-o", binary, "xcapa/cmd/xcapa").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build xcapa: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// syncBuffer is a bytes.Buffer for a process and a test at once.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// process is a running xcapa.
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	words syncBuffer
+	stats string
+	done  chan struct{}
+	err   error // valid after done
+}
+
+// start runs xcapa inside end, with a stats file where the command has one. It
+// is killed at the end of the test if it still runs.
+func start(t *testing.T, end *veth.End, args ...string) *process {
+	t.Helper()
+	p := &process{name: args[0], done: make(chan struct{})}
+	if args[0] != "broker" {
+		p.stats = filepath.Join(t.TempDir(), "stats")
+		args = append(args, "--stats-file", p.stats, "--stats-interval", "50ms")
+	}
+	p.cmd = exec.Command(binary, args...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.words, &p.words
+	if err := end.Start(p.cmd); err != nil {
+		t.Fatalf("start %v: %v", args, err)
+	}
+	go func() { p.err = p.cmd.Wait(); close(p.done) }()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// stop sends SIGTERM and wants exit 0.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s did not end within 20 s of SIGTERM:\n%s", p.name, p.words.String())
+	}
+	if p.err != nil {
+		t.Fatalf("%s: got %v, want exit 0:\n%s", p.name, p.err, p.words.String())
+	}
+}
+
+// books is the last ledger the process wrote; nil while there is none.
+func (p *process) books() *ledger.Ledger {
+	l, err := ledger.ReadLast(p.stats)
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// ready waits for the first ledger: everything is open then.
+func (p *process) ready(t *testing.T) {
+	t.Helper()
+	await(t, 10*time.Second, p.name+" is ready", func() bool {
+		select {
+		case <-p.done:
+			t.Fatalf("%s ended before it was ready: %v\n%s", p.name, p.err, p.words.String())
+		default:
+		}
+		return p.books() != nil
+	})
+}
+
+// final is the last ledger of an ended process, which must balance.
+func (p *process) final(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l := p.books()
+	if l == nil {
+		t.Fatalf("%s left no ledger:\n%s", p.name, p.words.String())
+	}
+	if !l.Final || !l.Balanced || len(l.Imbalances()) > 0 {
+		t.Fatalf("%s: final %v: %s\n%s", p.name, l.Final, l.Verdict(), table(l))
+	}
+	return l
+}
+
+func table(l *ledger.Ledger) string {
+	var b strings.Builder
+	_ = l.WriteTable(&b)
+	return b.String()
+}
+
+// await polls until ok holds and fails the test after limit.
+func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so within %v: %s", limit, what)
+		}
+	}
+}
+
+// startBroker starts the embedded broker inside end and returns its address.
+func startBroker(t *testing.T, end *veth.End, partitions string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "port")
+	start(t, end, "broker", "--port-file", file, "--partitions", partitions, "--topics", "xcapa.packets,xcapa.errors,xcapa.raw")
+	var addr string
+	await(t, 10*time.Second, "the broker listens", func() bool {
+		b, _ := os.ReadFile(file)
+		addr = strings.TrimSpace(string(b))
+		return addr != ""
+	})
+	return addr
+}
+
+// startCapture starts a capture on end and waits until it takes frames.
+func startCapture(t *testing.T, end *veth.End, addr string, flags ...string) *process {
+	t.Helper()
+	p := start(t, end, append([]string{"capture", "-i", end.Name, "--brokers", addr}, flags...)...)
+	p.ready(t)
+	return p
+}
+
+// consume reads n values of topic from the beginning, over the broker in end.
+func consume(t *testing.T, end *veth.End, addr, topic string, n int) [][]byte {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.Dialer(func(_ context.Context, network, host string) (conn net.Conn, err error) {
+			err = end.Do(func() error { conn, err = net.DialTimeout(network, host, time.Second); return err })
+			return conn, err
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var values [][]byte
+	for len(values) < n {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("got %d messages of %s, want %d", len(values), topic, n)
+		}
+		fetches.EachRecord(func(r *kgo.Record) { values = append(values, r.Value) })
+	}
+	return values
+}
+
+// attached reports whether an XDP program is on end.
+func attached(t *testing.T, end *veth.End) bool {
+	t.Helper()
+	var on bool
+	testnet.Do(t, end, func() error {
+		link, err := netlink.LinkByName(end.Name)
+		if err == nil {
+			on = link.Attrs().Xdp != nil && link.Attrs().Xdp.Attached
+		}
+		return err
+	})
+	return on
+}
+
+// wantStore compares the store's rows and distinct ids with want.
+func wantStore(t *testing.T, dir string, want uint64) {
+	t.Helper()
+	rows, ids := countStore(t, dir)
+	if rows != int64(want) || ids != int64(want) {
+		t.Fatalf("the store has %d rows, %d distinct ids; want %d of both", rows, ids, want)
+	}
+}
+
+func countStore(t *testing.T, dir string) (rows, ids int64) {
+	t.Helper()
+	d, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, err = d.Count(context.Background(), store.Query{}); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err = d.Distinct(context.Background(), store.Query{}, "record_id"); err != nil {
+		t.Fatal(err)
+	}
+	return rows, ids
+}
+
+// runDelay is how long the process' threads waited for a CPU.
+func (p *process) runDelay() (total time.Duration) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
+	for _, file := range files {
+		var ran, delay int64
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if _, err := fmt.Sscan(string(b), &ran, &delay); err == nil {
+			total += time.Duration(delay)
+		}
+	}
+	return total
+}
