@@ -176,11 +176,11 @@ func (p *pipeline) run(ctx context.Context) error {
 	go p.watchSilence(ctx)
 	if p.lines != nil {
 		p.lines.onClosed = func() { stop(errOutputClosed) }
-		go p.lines.flushRegularly(ctx)
+		go flushEvery(ctx, 100*time.Millisecond, p.lines.Flush)
 	}
 	if p.save != nil {
 		p.save.onFail = func() { stop(errOutputClosed) } // Close says why
-		go p.save.flushRegularly(ctx)
+		go flushEvery(ctx, 200*time.Millisecond, p.save.Flush)
 	}
 	select {
 	case <-ctx.Done():
@@ -341,7 +341,7 @@ func (l *lineWriter) Append(r *record.Record, _ []byte) {
 	}
 }
 
-// Deadline is always zero: lines are flushed by time, see flushRegularly.
+// Deadline is always zero: lines are flushed by time, see flushEvery.
 func (l *lineWriter) Deadline() time.Time { return time.Time{} }
 
 // Flush writes what is buffered.
@@ -366,15 +366,16 @@ func (l *lineWriter) fail(err error) {
 	}
 }
 
-func (l *lineWriter) flushRegularly(ctx context.Context) {
-	tick := time.NewTicker(100 * time.Millisecond)
+// flushEvery calls flush at every interval until ctx ends.
+func flushEvery(ctx context.Context, interval time.Duration, flush func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			l.Flush()
+			flush()
 		}
 	}
 }

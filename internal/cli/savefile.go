@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -87,7 +86,7 @@ func (o *fileOutput) Append(r *record.Record, frame []byte) {
 	o.stats = o.w.Stats()
 }
 
-// Deadline is always zero: the file is flushed by time, see flushRegularly.
+// Deadline is always zero: the file is flushed by time, see flushEvery.
 func (*fileOutput) Deadline() time.Time { return time.Time{} }
 
 // Flush writes what is buffered.
@@ -106,19 +105,6 @@ func (s *saveFile) fail(err error) {
 	s.failed = err
 	if s.onFail != nil {
 		s.onFail()
-	}
-}
-
-func (s *saveFile) flushRegularly(ctx context.Context) {
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s.Flush()
-		}
 	}
 }
 
