@@ -14,10 +14,10 @@ import (
 // Device is an interface captured with AF_XDP. Its methods may be called from
 // any goroutine.
 type Device struct {
-	hook    *Hook
-	sources []*source
+	hook *Hook
 
 	mu      sync.Mutex
+	sources []*source
 	sockets []*socket
 	scatter bool
 	closed  bool
@@ -42,7 +42,7 @@ func Open(c Config) (_ *Device, err error) {
 			d.Close()
 		}
 	}()
-	hook.Observe(d.received)
+	hook.Observe(d.Received)
 	plan, err := planParts(hook)
 	if err != nil {
 		return nil, err
@@ -140,14 +140,18 @@ func (d *Device) explainParts(err error, scatter bool) error {
 }
 
 func (d *Device) openSockets(c Config, scatter bool) error {
+	d.mu.Lock()
 	d.scatter = scatter
+	d.mu.Unlock()
 	for queue := len(d.sockets); queue < d.hook.queues; queue++ {
 		s, err := openSocket(c, d.hook.Index(), queue, scatter)
 		if err != nil {
 			return err
 		}
+		d.mu.Lock()
 		d.sockets = append(d.sockets, s)
 		d.sources = append(d.sources, newSource(c, s, scatter))
+		d.mu.Unlock()
 		if s.note != "" {
 			d.hook.note("%s", s.note)
 		}
@@ -183,10 +187,9 @@ func (d *Device) anyZeroCopy() bool {
 
 // closeSockets undoes openSockets, with nothing attached.
 func (d *Device) closeSockets() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var errs []error
-	for _, s := range d.sources {
-		s.close()
-	}
 	for _, s := range d.sockets {
 		errs = append(errs, s.close())
 	}
@@ -204,7 +207,14 @@ func (d *Device) Sources() []capture.Source {
 	return sources
 }
 
-// received is how many frames the sources gave out.
+// Received is how many frames the sources gave out.
+func (d *Device) Received() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.received()
+}
+
+// received is Received with mu held.
 func (d *Device) received() uint64 {
 	var n uint64
 	for _, s := range d.sources {
@@ -301,10 +311,14 @@ func (d *Device) Silence() string { return d.hook.Silence() }
 func (d *Device) Detach() error { return d.hook.Detach() }
 
 // Close detaches, closes the sockets, unmaps their memory and restores the
-// interface. It waits for a Receive under way, at most for its wait; Frames
-// received are gone with the memory. It may be called twice.
+// interface. A Receive under way ends; Frames received are gone with the
+// memory. It may be called twice.
 func (d *Device) Close() error {
 	errs := []error{d.hook.Detach()}
+	for _, s := range d.sources {
+		s.stopping.Store(true)
+	}
+	d.hook.Wake()
 	for _, s := range d.sources {
 		s.close()
 	}

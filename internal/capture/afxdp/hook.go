@@ -164,15 +164,19 @@ func (h *Hook) Attach(frags bool) error {
 	h.detached = false
 	h.mu.Unlock()
 	var err error
-	if h.config.Promiscuous {
+	if h.config.Promiscuous && h.promisc < 0 {
 		if h.promisc, err = h.iface.promiscuous(); err != nil {
 			return errors.Join(err, h.Detach())
 		}
 	}
-	h.keepTags()
+	if h.vlan == nil {
+		h.keepTags()
+	}
 	h.markActivity(0)
-	if h.watcher, err = watch(h); err != nil {
-		return errors.Join(err, h.Detach())
+	if h.watcher == nil {
+		if h.watcher, err = watch(h); err != nil {
+			return errors.Join(err, h.Detach())
+		}
 	}
 	return nil
 }
@@ -238,6 +242,9 @@ func (h *Hook) attachOnce(w way, frags bool) error {
 	if err != nil {
 		objects.Close()
 		return fmt.Errorf("attach XDP to %s in %s mode: %w", h.iface.name, w.mode, err)
+	}
+	if h.objects != nil { // of an earlier Attach
+		h.objects.Close()
 	}
 	h.objects, h.link, h.mode = objects, l, w.mode
 	h.program = bpf.ProgramRedirect
@@ -390,6 +397,13 @@ func gracePeriod() {
 	const membarrierGlobal = 1 // MEMBARRIER_CMD_GLOBAL, include/uapi/linux/membarrier.h
 	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
 		time.Sleep(50 * time.Millisecond) // nohz_full kernels refuse
+	}
+}
+
+// Wake makes Gone readable, so that nobody waits for frames any more.
+func (h *Hook) Wake() {
+	if h.watcher != nil {
+		h.watcher.wake()
 	}
 }
 

@@ -67,6 +67,9 @@ func (s *source) await(frames []capture.Frame, wait time.Duration) (int, error) 
 		s.idle.since = now
 	}
 	for {
+		if s.stopping.Load() {
+			return 0, capture.ErrClosed
+		}
 		if err := s.ended(); err != nil {
 			return 0, err
 		}

@@ -25,9 +25,10 @@ type source struct {
 
 	// gate keeps Close from unmapping what Receive reads. It is taken once a
 	// batch, and nobody else wants it before the end.
-	gate   sync.Mutex
-	closed bool
-	ended  func() error // why nothing will come any more, or nil
+	gate     sync.Mutex
+	closed   bool
+	stopping atomic.Bool  // Close is waiting for the gate
+	ended    func() error // why nothing will come any more, or nil
 
 	held   []uint64 // chunks given out since the last Release
 	joined []byte   // frames of several parts, since the last Release
