@@ -178,7 +178,9 @@ func (v *supervisor) finish(st *allStages, limit time.Duration) error {
 	return nil
 }
 
-// awaitIndexed waits until the indexer has settled what the capture delivered.
+// awaitIndexed waits until the destination has taken in what the capture
+// delivered; what it has not stored yet it flushes when the indexer is asked to
+// end, so that nobody waits for a store's window.
 func (v *supervisor) awaitIndexed(st *allStages, limit time.Duration) error {
 	final := st.capture.ledger()
 	if final == nil || len(final.Rooms) == 0 {
@@ -188,7 +190,7 @@ func (v *supervisor) awaitIndexed(st *allStages, limit time.Duration) error {
 	due := want.Out - want.Counts[ledger.ErrorsTopic]
 	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
 		l := st.index.ledger()
-		if l != nil && len(l.Rooms) > 0 && l.Rooms[len(l.Rooms)-1].Out >= due {
+		if l != nil && len(l.Rooms) > 0 && l.Rooms[len(l.Rooms)-1].In >= due {
 			return nil
 		}
 		select {
@@ -197,7 +199,7 @@ func (v *supervisor) awaitIndexed(st *allStages, limit time.Duration) error {
 		default:
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the indexer had not settled all %d records after %v", due, limit)
+			return fmt.Errorf("the indexer had not taken in all %d records after %v", due, limit)
 		}
 	}
 }

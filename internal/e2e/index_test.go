@@ -50,8 +50,8 @@ func TestIndexerKilled(t *testing.T) {
 	}
 	index := startIndex()
 	await(t, 15*time.Second, "every record is in the store", func() bool {
-		rows, _ := countStore(t, dir)
-		return rows >= int64(want)
+		rows, _, err := tryCountStore(dir)
+		return err == nil && rows >= int64(want)
 	})
 	index.stop(t)
 	t.Logf("%d sent, %d delivered and stored", n, want)
