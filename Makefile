@@ -39,7 +39,8 @@ test: build ## run every test the privileges allow (as root: all of them)
 	@if [ "$$(id -u)" = 0 ] && unshare --net true 2>/dev/null; then \
 	  echo "root: privileged tests run, and fail where they would skip"; export XCAPA_TEST_ROOT=1; \
 	else echo "not root: tests that need network namespaces are skipped"; fi; \
-	$(GO) test -timeout 10m $(PKGS)
+	$(GO) test -timeout 10m $$($(GO) list $(PKGS) | grep -v '/e2e$$') && \
+	$(GO) test -count=1 -timeout 10m ./internal/e2e # alone: it counts what a busy machine loses
 
 .PHONY: test-unit
 test-unit: go-version ## the fast tests, no privileges needed
