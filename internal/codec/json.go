@@ -250,11 +250,14 @@ const (
 	jsonErrors        = `,"` + record.NameErrors + `":["`
 )
 
-// tcpLengthFields are what the computed lengths need.
-const tcpLengthFields = 1<<packet.FieldDataOffset | 1<<packet.FieldTotalLength
+// hasTCPLengths reports whether r has all that the computed lengths come from.
+func hasTCPLengths(r *record.Record) bool {
+	const need = 1<<packet.FieldDataOffset | 1<<packet.FieldTotalLength | 1<<packet.FieldIPVersion
+	return r.Present&need == need && (r.IPVersion == 6 || r.Present.Has(packet.FieldIPHeaderLen))
+}
 
 func putTCPLengths(b []byte, n int, r *record.Record) int {
-	if r.Present&tcpLengthFields != tcpLengthFields {
+	if !hasTCPLengths(r) {
 		return n
 	}
 	n += copy(b[n:], jsonSegmentLength)

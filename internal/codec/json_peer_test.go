@@ -188,7 +188,7 @@ func peerJSON(r *record.Record, o *record.Origin) ([]byte, error) {
 	if has(packet.FieldDestinationAddress) {
 		d.DestinationIP = peerAddress(r.DestinationAddress, r.IPVersion)
 	}
-	if has(packet.FieldDataOffset) && has(packet.FieldTotalLength) {
+	if hasTCPLengths(r) {
 		segment, data := r.TCPSegmentLen(r.OrigLen), r.TCPDataLen(r.OrigLen)
 		d.SegmentLength, d.DataLength = &segment, &data
 	}

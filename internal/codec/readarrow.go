@@ -147,7 +147,7 @@ func (b *block) row(i int, r *record.Record, present packet.FieldSet) {
 	r.TimestampNanos = int64(binary.LittleEndian.Uint64(b.columns[nanosColumn].data[8*i:]))
 	r.OrigLen = b.optionalUint32(frameLengthColumn, i)
 	r.CapLen = b.optionalUint32(capturedLengthColumn, i)
-	r.LinkType = packet.LinkTypeEthernet
+	r.LinkType, r.Sequence = packet.LinkTypeEthernet, 0 // an id shows the sequence, whether or not there is one
 	for p := uint64(present); p != 0; p &= p - 1 {
 		f := packet.Field(bits.TrailingZeros64(p))
 		c := &b.columns[columnOf[f]]

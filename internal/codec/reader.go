@@ -69,7 +69,6 @@ type Reader struct {
 	row      Row
 	origin   record.Origin
 	ids      []byte // of all rows of the message
-	scratch  []byte
 }
 
 // NewReader returns a reader for one encoding, or for whatever comes.
@@ -165,7 +164,7 @@ func appendPartition(dst []byte, m *message.Message) []byte {
 func (rd *Reader) readRaw(m *message.Message, fn func(row *Row) error) error {
 	r := &rd.row.Record
 	ParseRaw(m, r)
-	rd.origin.Source = string(appendPartition(rd.scratch[:0], m))
+	rd.origin.Source = string(appendPartition(nil, m))
 	rd.ids = record.AppendID(rd.ids, r, &rd.origin)
 	rd.row.ID = rd.ids
 	return fn(&rd.row)
