@@ -89,15 +89,73 @@ func (t fbTable) vector(i, size int) (at, n int, ok bool) {
 	return at, n, ok && n <= (len(t.buf)-at)/size
 }
 
-// Slots of the tables Message and RecordBatch, Arrow format/Message.fbs.
+// byte, int16, int32 and int64 return the scalar in slot i, 0 if it is absent.
+func (t fbTable) byte(i int) (byte, bool) {
+	at, ok := t.slot(i)
+	if !ok || at == 0 {
+		return 0, ok
+	}
+	if at >= len(t.buf) {
+		return 0, false
+	}
+	return t.buf[at], true
+}
+
+func (t fbTable) int16(i int) (int16, bool) {
+	at, ok := t.slot(i)
+	if !ok || at == 0 {
+		return 0, ok
+	}
+	v, ok := fbU16(t.buf, at)
+	return int16(v), ok
+}
+
+func (t fbTable) int32(i int) (int32, bool) {
+	at, ok := t.slot(i)
+	if !ok || at == 0 {
+		return 0, ok
+	}
+	v, ok := fbU32(t.buf, at)
+	return int32(v), ok
+}
+
+func (t fbTable) int64(i int) (int64, bool) {
+	at, ok := t.slot(i)
+	if !ok || at == 0 {
+		return 0, ok
+	}
+	return fbI64(t.buf, at)
+}
+
+// string returns the text in slot i, a view; nil if it is absent.
+func (t fbTable) string(i int) ([]byte, bool) {
+	at, n, ok := t.vector(i, 1)
+	if !ok || at == 0 {
+		return nil, ok
+	}
+	return t.buf[at : at+n], true
+}
+
+// Slots of the tables Message and RecordBatch, Arrow format/Message.fbs, and
+// Schema and Field, format/Schema.fbs.
 const (
 	slotMessageHeaderType = 1
 	slotMessageHeader     = 2
 	slotMessageBodyLength = 3
-	slotBatchLength       = 0
-	slotBatchNodes        = 1 // {length, null count} int64 each
-	slotBatchBuffers      = 2 // {offset, length} int64 each
-	slotBatchCompression  = 3
+
+	slotBatchLength      = 0
+	slotBatchNodes       = 1 // {length, null count} int64 each
+	slotBatchBuffers     = 2 // {offset, length} int64 each
+	slotBatchCompression = 3
+
+	slotSchemaEndianness = 0 // 0 little
+	slotSchemaFields     = 1
+
+	slotFieldName       = 0
+	slotFieldType       = 2 // number of the union's member
+	slotFieldTypeTable  = 3
+	slotFieldDictionary = 4
+	slotFieldChildren   = 5
 
 	headerTypeSchema      = 1
 	headerTypeRecordBatch = 3

@@ -95,7 +95,7 @@ func (rd *Reader) readArrow(m *message.Message, fn func(row *Row) error) error {
 	if _, _, err := ParseHeaders(m.Headers, &rd.origin); err != nil {
 		return &UnreadableError{CodeBadArrow, err}
 	}
-	// Our own layout is read in place, anything else by arrow-go.
+	// Our own layout is recognised by comparing bytes, any other is walked.
 	if !rd.block.parseOwn(m.Value) {
 		if err := rd.block.parseAny(m.Value); err != nil {
 			return &UnreadableError{CodeBadArrow, err}
@@ -211,7 +211,7 @@ func (b *block) parseOwn(stream []byte) bool {
 		return false
 	}
 	b.rows = int(rows)
-	p := ownParser{t: t, meta: meta, body: body[:length], rows: rows, node: t.nodes, buffer: t.buffers}
+	p := bufferWalk{meta: meta, body: body[:length], rows: rows, node: t.nodes, buffer: t.buffers}
 	for k := range fixedColumns {
 		in := &fixedColumns[k]
 		nulls, validity, ok := p.column()
@@ -231,16 +231,16 @@ func (b *block) parseOwn(stream []byte) bool {
 	return true
 }
 
-// ownParser walks the patched nodes and buffers.
-type ownParser struct {
-	t            *template
+// bufferWalk takes the nodes and buffers of a record batch in their order, each
+// checked to lie in the body. The caller has checked that meta holds them all.
+type bufferWalk struct {
 	meta, body   []byte
 	rows         uint64
 	node, buffer int
 }
 
 // column returns the next column's null count and validity.
-func (p *ownParser) column() (nulls int, validity []byte, ok bool) {
+func (p *bufferWalk) column() (nulls int, validity []byte, ok bool) {
 	n := binary.LittleEndian.Uint64(p.meta[p.node:])
 	v := binary.LittleEndian.Uint64(p.meta[p.node+8:])
 	p.node += 16
@@ -249,7 +249,7 @@ func (p *ownParser) column() (nulls int, validity []byte, ok bool) {
 }
 
 // next returns the next buffer.
-func (p *ownParser) next() ([]byte, bool) {
+func (p *bufferWalk) next() ([]byte, bool) {
 	off := binary.LittleEndian.Uint64(p.meta[p.buffer:])
 	size := binary.LittleEndian.Uint64(p.meta[p.buffer+8:])
 	p.buffer += 16
