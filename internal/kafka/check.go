@@ -15,7 +15,7 @@ import (
 )
 
 // checkTimeout is how long a broker may take to show itself at start.
-const checkTimeout = 5 * time.Second
+var checkTimeout = 5 * time.Second // tests shorten it
 
 // Check asks whether the cluster answers with these addresses, this TLS and
 // these credentials, for at most 5 s. The error wraps ErrUnreachable, ErrTLS,

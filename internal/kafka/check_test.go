@@ -103,6 +103,7 @@ func newPKI(t *testing.T) *pki {
 func (p *pki) config() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{p.server}} }
 
 func TestCheckTLS(t *testing.T) {
+	t.Parallel()
 	p := newPKI(t)
 	open := newCluster(t)
 	guarded := newCluster(t, kfake.ListenFn(listenKafkaOnly))
@@ -199,6 +200,7 @@ func wantCheck(t *testing.T, c Config, want error) {
 }
 
 func TestCheckSASL(t *testing.T) {
+	t.Parallel()
 	pki := newPKI(t)
 	users := []kfake.Opt{
 		kfake.EnableSASL(), kfake.TLS(pki.config()), kfake.Superuser(Plain, "alice", "alice-secret"),
@@ -283,6 +285,7 @@ func TestCheckUnreachable(t *testing.T) {
 }
 
 func TestEnsureTopics(t *testing.T) {
+	t.Parallel()
 	create := func(k *kfake.Cluster) Config {
 		c := configFor(k)
 		c.CreateTopics = CreateTopics{Allowed: true}

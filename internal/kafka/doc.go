@@ -9,9 +9,12 @@
 //
 // Non-obvious:
 //   - The producer's own byte budget (Config.MaxBufferedBytes) decides what is
-//     dropped, not the client's: a drop then costs two atomic operations and
+//     dropped, not the client's: a drop then costs a few atomic operations and
 //     neither the client's lock nor its queue of promises, and cancelling a
 //     waiting Produce cannot take back a message that is already buffered.
+//   - Counters written at hand-over and counters written at acknowledgement
+//     stand on different cache lines (books.go). With a message per packet,
+//     sharing them cost a third of the whole path.
 //   - A message is charged messageOverhead bytes beside its own, or 64 MiB of
 //     60-byte frames would hold 400 MiB of the client's bookkeeping.
 //   - Done runs on the client's promise goroutine, one at a time. Something

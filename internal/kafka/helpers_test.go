@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,14 @@ import (
 	"xcapa/internal/message"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		blackholeMain()
+		return
+	}
+	checkTimeout = 2 * time.Second
+	goleak.VerifyTestMain(m)
+}
 
 const topic = "packets"
 

@@ -29,10 +29,6 @@ type Producer struct {
 	slots  sync.Pool // of *slot
 	books  books
 
-	buffered atomic.Int64 // bytes admitted and not settled
-	pending  atomic.Int64 // messages admitted and not settled
-	entering atomic.Int64 // goroutines between the closing check and the client
-
 	room    chan struct{} // capacity 1: a waiting Produce may look again
 	waiting atomic.Int64  // Produce calls that wait for room
 
@@ -145,7 +141,7 @@ func codec(name string) kgo.CompressionCodec {
 // tells, from this goroutine if m was not even buffered. For sources that
 // cannot wait: capture.
 func (p *Producer) TryProduce(m *message.Message) {
-	p.books.handed(m)
+	p.books.handed.packets.Add(uint64(m.Packets))
 	size := p.size(m)
 	if err := p.admit(size); err != nil {
 		p.refuse(m, err)
@@ -159,7 +155,7 @@ func (p *Producer) TryProduce(m *message.Message) {
 // nil says that m is buffered, not that it is delivered. Once buffered, m is
 // delivered whatever becomes of ctx. For sources that can wait: files, topics.
 func (p *Producer) Produce(ctx context.Context, m *message.Message) error {
-	p.books.handed(m)
+	p.books.handed.packets.Add(uint64(m.Packets))
 	size := p.size(m)
 	err := p.admit(size)
 	if err == ErrBufferFull {
@@ -184,23 +180,18 @@ func (p *Producer) size(m *message.Message) int64 {
 
 // admit charges size to the buffer, or says why not.
 func (p *Producer) admit(size int64) error {
-	limit := p.config.MaxBufferedBytes
-	if size > limit {
+	switch {
+	case size > p.config.MaxBufferedBytes:
 		return ErrTooLarge // it would never fit, and Produce would wait for ever
-	}
-	if p.buffered.Add(size) > limit {
-		p.release(size)
+	case !p.books.admit(size, p.config.MaxBufferedBytes):
+		// What was charged for a moment may have kept a waiting Produce out of
+		// a buffer that nobody will release anything from.
+		if p.waiting.Load() > 0 {
+			p.wake()
+		}
 		return ErrBufferFull
 	}
 	return nil
-}
-
-// release gives size back to the buffer and wakes one waiting Produce.
-func (p *Producer) release(size int64) {
-	p.buffered.Add(-size)
-	if p.waiting.Load() > 0 {
-		p.wake()
-	}
 }
 
 func (p *Producer) wake() {
@@ -220,9 +211,11 @@ func (p *Producer) wait(ctx context.Context, size int64) error {
 		}
 	}()
 	for {
-		// Announced before this look: a release after it leaves a token.
-		if err := p.tryAdmit(size); err != ErrBufferFull {
-			return err
+		// Announced before this look: a release after it leaves a token. And
+		// looked at before it is charged, since what is charged and taken back
+		// keeps others out for the moment.
+		if p.books.fits(size, p.config.MaxBufferedBytes) && p.admit(size) == nil {
+			return nil
 		}
 		select {
 		case <-p.room:
@@ -234,25 +227,11 @@ func (p *Producer) wait(ctx context.Context, size int64) error {
 	}
 }
 
-// tryAdmit is admit without overshooting: a waiter that charges and takes back
-// would look like a release to the other waiters, and they would never sleep.
-func (p *Producer) tryAdmit(size int64) error {
-	for {
-		n := p.buffered.Load()
-		if n+size > p.config.MaxBufferedBytes {
-			return ErrBufferFull
-		}
-		if p.buffered.CompareAndSwap(n, n+size) {
-			return nil
-		}
-	}
-}
-
 // hand gives an admitted message to the client, which never waits.
 func (p *Producer) hand(m *message.Message, size int64) {
-	p.pending.Add(1)
-	p.entering.Add(1)
-	defer p.entering.Add(-1)
+	p.books.handed.messages.Add(1)
+	p.books.handed.entering.Add(1)
+	defer p.books.handed.entering.Add(-1)
 	s := p.slots.Get().(*slot)
 	s.m, s.size = m, size
 	if p.closing.Load() {
@@ -284,25 +263,45 @@ func (p *Producer) settle(s *slot, err error) {
 	m, size := s.m, s.size
 	s.m, s.record, s.headers = nil, kgo.Record{}, s.headers[:0]
 	p.slots.Put(s)
-	if err != nil {
-		if Reason(err) == ledger.Shutdown {
-			err = ErrClosed
-		}
-		if errors.Is(err, kerr.UnknownTopicID) {
-			select {
-			case p.recreated <- m.Topic:
-			default:
-			}
-		}
-		p.refuse(m, err)
+	told := &p.books.told
+	if err == nil {
+		told.packets.Add(uint64(m.Packets))
+		told.acked.Add(1)
 	} else {
-		p.books.acked(m)
-		if m.Done != nil {
-			m.Done(m, nil)
+		err = p.failed(m, err)
+	}
+	if m.Done != nil {
+		m.Done(m, err)
+	}
+	told.bytes.Add(size)
+	told.messages.Add(1)
+	p.released()
+}
+
+// failed counts a message that was admitted and is not delivered, and returns
+// what Done is to hear.
+func (p *Producer) failed(m *message.Message, err error) error {
+	if Reason(err) == ledger.Shutdown {
+		err = ErrClosed
+	}
+	if errors.Is(err, kerr.UnknownTopicID) {
+		select {
+		case p.recreated <- m.Topic:
+		default:
 		}
 	}
-	p.release(size)
-	if p.pending.Add(-1) == 0 && p.closing.Load() {
+	p.books.drop(&p.books.told.failed, m, err)
+	return err
+}
+
+// released tells who waits that there is room, or that all is settled. A
+// waiting Produce is woken once an eighth of the buffer is free: woken for every
+// message it would put in one at a time, with a switch of goroutines between.
+func (p *Producer) released() {
+	if p.waiting.Load() > 0 && p.books.buffered() <= p.config.MaxBufferedBytes/8*7 {
+		p.wake()
+	}
+	if p.closing.Load() && p.books.pending() == 0 {
 		select {
 		case p.idle <- struct{}{}:
 		default:
@@ -310,9 +309,9 @@ func (p *Producer) settle(s *slot, err error) {
 	}
 }
 
-// refuse counts a message that will not be delivered and tells its maker.
+// refuse counts a message that was not admitted and tells its maker.
 func (p *Producer) refuse(m *message.Message, err error) {
-	p.books.dropped(m, err)
+	p.books.drop(&p.books.handed.refused, m, err)
 	if m.Done != nil {
 		m.Done(m, err)
 	}
@@ -322,7 +321,7 @@ func (p *Producer) refuse(m *message.Message, err error) {
 // failed, or ctx ends.
 func (p *Producer) Flush(ctx context.Context) error {
 	if err := p.client.Flush(ctx); err != nil {
-		return explain(fmt.Sprintf("flush %d messages to Kafka", p.pending.Load()), &p.config, err)
+		return explain(fmt.Sprintf("flush %d messages to Kafka", p.books.pending()), &p.config, err)
 	}
 	return nil
 }
@@ -339,14 +338,14 @@ func (p *Producer) Close(ctx context.Context) error {
 		// Nobody may enter the client after it is closed: a message for a topic
 		// it has not loaded yet would stay in it for ever. Those who are in it
 		// do not wait, so this is short.
-		for p.entering.Load() > 0 {
+		for p.books.handed.entering.Load() > 0 {
 			time.Sleep(50 * time.Microsecond)
 		}
 		flushErr := p.client.Flush(ctx)
-		left := p.pending.Load()
+		left := p.books.pending()
 		p.client.Close()
 		p.helper.Wait()
-		for p.pending.Load() > 0 {
+		for p.books.pending() > 0 {
 			<-p.idle
 		}
 		if flushErr != nil && left > 0 {
@@ -362,7 +361,7 @@ func (p *Producer) Close(ctx context.Context) error {
 // Buffered is how many messages, and how many bytes with their overhead, wait
 // for an acknowledgement.
 func (p *Producer) Buffered() (messages, bytes int64) {
-	return p.pending.Load(), p.buffered.Load()
+	return p.books.pending(), p.books.buffered()
 }
 
 // Health is nil while the brokers can be reached, as far as the last attempt
@@ -374,7 +373,7 @@ func (p *Producer) Health() error {
 // LastError is why the latest message that was not delivered was not; nil if
 // all were.
 func (p *Producer) LastError() error {
-	return explain("deliver to Kafka", &p.config, p.books.last())
+	return explain("deliver to Kafka", &p.config, p.books.lastLoss())
 }
 
 // Room is the account "kafka": packets handed over, acknowledged, and dropped

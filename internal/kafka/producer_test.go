@@ -52,6 +52,7 @@ func wantEven(t *testing.T, parts map[int32]int, partitions, n int) {
 }
 
 func TestPartitionBy(t *testing.T) {
+	t.Parallel()
 	const partitions, n = 12, 2400
 	flowKey := []byte{0, 0, 0, 0, 0, 0, 0, 17, 9, 9}
 	tests := []struct {
@@ -181,6 +182,7 @@ func TestTryProduceDropsNewestWhenFull(t *testing.T) {
 }
 
 func TestProduceWaitsForRoom(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, kfake.SeedTopics(1, topic))
 	hold := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1})
 	config := configFor(c)
@@ -246,6 +248,7 @@ func TestTooLarge(t *testing.T) {
 }
 
 func TestTopicMissing(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	p := newProducer(t, configFor(c))
 	y := newTally(t)
@@ -267,6 +270,7 @@ func TestTopicMissing(t *testing.T) {
 // broker that answers, and with none at all. Whatever happens to a message, it
 // is counted once.
 func TestCloseUnderLoad(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		setup func(t *testing.T) Config
