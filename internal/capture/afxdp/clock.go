@@ -16,8 +16,9 @@ type clock struct {
 	taiOffset  int64  // ns
 	taiChecked uint64 // TAI ns of the frame at which taiOffset was read
 
-	nicOffset int64 // ns by which the NIC's clock is ahead of UTC: 0, or the TAI offset
-	nicAgreed int64 // UTC ns at which the NIC's clock was last seen to agree; 0: never
+	nicOffset  int64 // ns by which the NIC's clock is ahead of UTC: 0, or the TAI offset
+	nicAgreed  int64 // UTC ns at which the NIC's clock was last seen to agree; 0: never
+	nicChecked int64 // UTC ns at which taiOffset was last read for it
 
 	readUTC       func() int64
 	readTAIOffset func() int64
@@ -52,7 +53,7 @@ func (c *clock) system() int64 {
 // by the frames' own time, or when it goes backwards by as much: no clock is
 // read for that.
 func (c *clock) fromTAI(tai uint64) int64 {
-	if since := int64(tai - c.taiChecked); since >= second || since <= -second {
+	if since := int64(tai - c.taiChecked); !within(since, second-1) {
 		c.taiOffset = c.readTAIOffset()
 		c.taiChecked = tai
 	}
@@ -65,20 +66,21 @@ func (c *clock) fromTAI(tai uint64) int64 {
 func (c *clock) fromNIC(stamp uint64) (nanos int64, ok bool) {
 	now := c.system()
 	for _, offset := range [...]int64{c.nicOffset, 0, c.taiOffset} {
-		late := now - (int64(stamp) - offset)
-		if late >= -nicTolerance && late <= nicTolerance {
+		if within(now-(int64(stamp)-offset), nicTolerance) {
 			c.nicOffset, c.nicAgreed = offset, now
 			break
 		}
 	}
-	if c.nicAgreed == 0 || now-c.nicAgreed > second || now < c.nicAgreed-second {
-		if since := now - c.nicAgreed; since > second || since < -second {
-			c.taiOffset = c.readTAIOffset()
-		}
-		return now, false
+	if c.nicAgreed != 0 && within(now-c.nicAgreed, second) {
+		return int64(stamp) - c.nicOffset, true
 	}
-	return int64(stamp) - c.nicOffset, true
+	if !within(now-c.nicChecked, second) { // it may run in a TAI that has changed
+		c.taiOffset, c.nicChecked = c.readTAIOffset(), now
+	}
+	return now, false
 }
+
+func within(d, limit int64) bool { return d >= -limit && d <= limit }
 
 // systemTAIOffset is how far CLOCK_TAI is ahead of UTC: whole seconds, in ns.
 func systemTAIOffset() int64 {

@@ -322,15 +322,23 @@ func (d *Device) Close() error {
 	for _, s := range d.sources {
 		s.close()
 	}
+	errs = append(errs, d.release())
+	// Without mu: the hook's watcher asks for the frames received until it ends.
+	return errors.Join(append(errs, d.hook.Close())...)
+}
+
+// release closes the sockets, once, and keeps the last of their counters.
+func (d *Device) release() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return errors.Join(errs...)
+		return nil
 	}
 	d.rings = d.ringCounts()
 	d.closed = true
+	var errs []error
 	for _, s := range d.sockets {
 		errs = append(errs, s.close())
 	}
-	return errors.Join(append(errs, d.hook.Close())...)
+	return errors.Join(errs...)
 }

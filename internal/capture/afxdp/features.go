@@ -38,7 +38,7 @@ func (i *iface) features() (f features) {
 		return f
 	}
 	request := nl.NewNetlinkRequest(int(family.ID), 0)
-	request.AddData(&nl.Genlmsg{Command: netdevDevGet, Version: 1})
+	request.AddData(genericHeader{netdevDevGet, 1, 0, 0})
 	request.AddData(nl.NewRtAttr(netdevAttrIfindex, nl.Uint32Attr(uint32(i.index))))
 	messages, err := request.Execute(unix.NETLINK_GENERIC, 0)
 	if err != nil || len(messages) != 1 || len(messages[0]) < nl.SizeofGenlmsg {
@@ -61,6 +61,15 @@ func (i *iface) features() (f features) {
 	}
 	return f
 }
+
+// genericHeader is struct genlmsghdr, include/uapi/linux/genetlink.h: command,
+// version, two reserved bytes. nl.Genlmsg leaves those two to chance, and the
+// kernel refuses them unless they are zero.
+type genericHeader [nl.SizeofGenlmsg]byte
+
+func (h genericHeader) Len() int { return len(h) }
+
+func (h genericHeader) Serialize() []byte { return h[:] }
 
 // needed are the capabilities without which Open cannot succeed.
 var needed = []capability.Cap{capability.CAP_BPF, capability.CAP_NET_ADMIN, capability.CAP_NET_RAW}

@@ -94,7 +94,8 @@ func (h *Hook) explainSilence(was activity) string {
 		return fmt.Sprintf("it is down; ip link set dev %s up", name)
 	case attrs.OperState == netlink.OperDown || attrs.OperState == netlink.OperLowerLayerDown:
 		return "the link is down; look at the cable and at the other end"
-	case now.NoSocket > was.verdicts.NoSocket && h.grown.Load() > 0:
+	case h.grown.Load() > 0 && (now.NoSocket > was.verdicts.NoSocket || nicFrames(attrs) > was.nic):
+		// veth does not even show the program the frames of a new queue.
 		return fmt.Sprintf("frames arrive on queues without a socket: it has grown from %d to %d RX queues; start again", h.queues, h.grown.Load())
 	case now.Redirected > was.verdicts.Redirected:
 		return fmt.Sprintf("%d frames were handed to the socket and did not come out of its ring; the ring room says why", now.Redirected-was.verdicts.Redirected)
