@@ -29,6 +29,7 @@ with nothing installed, not a replacement of Apache Kafka.`,
 	f.StringVar(&c.PortFile, "port-file", "", "`FILE` that gets the address once it is ready")
 	f.StringVar(&c.DataDir, "data", "", "`FOLDER` to keep data in (default: memory)")
 	f.StringSliceVar(&c.Topics, "topics", nil, "`TOPICS` made at start")
+	f.StringSliceVar(&c.Rings, "rings", nil, "`TOPICS` made at start that nobody need read: they keep their newest part")
 	f.IntVar(&c.Partitions, "partitions", 4, "partitions of each topic")
 	f.Var(&limit, "limit", "most `SIZE` of data held")
 	return cmd
