@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"xcapa/internal/packet"
 	"xcapa/internal/record"
 )
 
@@ -70,54 +69,9 @@ func ParseRawHeader(b []byte, h *RawHeader) error {
 	return nil
 }
 
-// AppendFlowKey appends the key of a json message: 8 bytes, a hash of
-// addresses, protocol and ports that is the same for both directions, so that
-// a flow stays in one partition. Fragments of a datagram have no ports and may
-// stand in another. Packets without IP go by their MAC addresses.
+// AppendFlowKey appends the key of a json message: 8 bytes, the flow hash of
+// the packet, which is the same for both directions and for all fragments of a
+// datagram, so that a flow stays in one partition.
 func AppendFlowKey(dst []byte, r *record.Record) []byte {
-	return binary.BigEndian.AppendUint64(dst, FlowHash(r))
-}
-
-// FlowHash is the symmetric hash of AppendFlowKey. It does not allocate; its
-// values may change from version to version.
-func FlowHash(r *record.Record) uint64 {
-	var a, b uint64 // one for each end: exchanging them changes nothing below
-	var protocol uint64
-	const addresses = 1<<packet.FieldSourceAddress | 1<<packet.FieldDestinationAddress
-	if r.Present&addresses == addresses {
-		a, b = foldAddress(&r.SourceAddress), foldAddress(&r.DestinationAddress)
-		if r.Present&groupPorts == groupPorts {
-			a, b = mix(a^uint64(r.SourcePort)), mix(b^uint64(r.DestinationPort))
-		}
-		if r.Present.Has(packet.FieldProtocol) {
-			protocol = uint64(r.Protocol)
-		}
-		return mix((a + b) ^ protocol)
-	}
-	if r.Present.Has(packet.FieldSourceMAC) {
-		a = foldMAC(&r.SourceMAC)
-	}
-	if r.Present.Has(packet.FieldDestinationMAC) {
-		b = foldMAC(&r.DestinationMAC)
-	}
-	return mix(a + b)
-}
-
-func foldAddress(a *[16]byte) uint64 {
-	return mix(mix(binary.BigEndian.Uint64(a[:8])) ^ binary.BigEndian.Uint64(a[8:]))
-}
-
-func foldMAC(m *[6]byte) uint64 {
-	return mix(uint64(binary.BigEndian.Uint16(m[:]))<<32 | uint64(binary.BigEndian.Uint32(m[2:])))
-}
-
-// mix spreads every bit of v over the result: the finaliser of MurmurHash3,
-// whose constants are Austin Appleby's and in the public domain.
-func mix(v uint64) uint64 {
-	v += 0x9e3779b97f4a7c15 // 0 must not stay 0
-	v ^= v >> 33
-	v *= 0xff51afd7ed558ccd
-	v ^= v >> 33
-	v *= 0xc4ceb9fe1a85ec53
-	return v ^ v>>33
+	return binary.BigEndian.AppendUint64(dst, r.FlowHash())
 }
