@@ -14,7 +14,6 @@ import (
 	"xcapa/internal/codec"
 	"xcapa/internal/elastic"
 	"xcapa/internal/indexer"
-	"xcapa/internal/indexer/kafkasource"
 	"xcapa/internal/kafka"
 	"xcapa/internal/message"
 	"xcapa/internal/record"
@@ -141,7 +140,10 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	if err != nil {
 		return err
 	}
-	consumer, err := kafkasource.New(ctx, cfg, kafka.Group{ID: o.group, Topics: o.topics, Start: kafka.Start(o.start)}, stage)
+	consumer, err := kafka.NewConsumer(ctx, cfg, kafka.Group{
+		ID: o.group, Topics: o.topics, Start: kafka.Start(o.start),
+		OnAssigned: stage.Assigned, OnRevoked: stage.Revoked, OnLost: stage.Lost,
+	})
 	if err != nil {
 		return kafkaError(err)
 	}

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"time"
 
 	"xcapa/internal/message"
 )
@@ -26,32 +25,16 @@ type Consumer interface {
 	Close(ctx context.Context) error
 }
 
-// Position is a place in a partition.
-type Position struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-}
-
-// Batch is what one Poll brought of one partition, in offset order.
-type Batch struct {
-	Topic     string
-	Partition int32
-	Messages  []message.Message // valid as long as someone holds them
-	Bytes     int
-	FetchedAt time.Time
-	Poison    *Poison // not nil: Messages is empty
-}
-
-// Poison is a stretch of a partition that the client could not read.
-type Poison struct {
-	First, Last int64 // offsets, both included
-	Err         error
-}
+// What a consumer brings is in the shape that all rooms share.
+type (
+	Position = message.Position
+	Batch    = message.Batch
+	Poison   = message.Poison
+)
 
 type partition struct {
 	topic  string
 	number int32
 }
 
-func (p Position) partition() partition { return partition{p.Topic, p.Partition} }
+func partitionOf(p Position) partition { return partition{p.Topic, p.Partition} }

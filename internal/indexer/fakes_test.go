@@ -63,7 +63,7 @@ func (c *fakeConsumer) Poll(ctx context.Context) ([]Batch, error) {
 	if first {
 		var at []Position
 		for p := range c.topic {
-			at = append(at, Position{"t", p, c.committed[p]})
+			at = append(at, Position{Topic: "t", Partition: p, Offset: c.committed[p]})
 			for c.next[p] < len(c.topic[p]) && c.topic[p][c.next[p]].Offset < c.committed[p] {
 				c.next[p]++
 			}
@@ -156,7 +156,7 @@ func (c *fakeConsumer) Ends(context.Context) ([]Position, error) {
 		for _, x := range c.poison[p] {
 			end = max(end, x.Last+1)
 		}
-		out = append(out, Position{"t", p, end})
+		out = append(out, Position{Topic: "t", Partition: p, Offset: end})
 	}
 	return out, nil
 }
@@ -199,7 +199,7 @@ func newFakeDest() *fakeDest {
 func (d *fakeDest) Assigned(topic string, p int32, offset int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.assigned = append(d.assigned, Position{topic, p, offset})
+	d.assigned = append(d.assigned, Position{Topic: topic, Partition: p, Offset: offset})
 	return nil
 }
 

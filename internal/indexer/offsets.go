@@ -114,7 +114,7 @@ func (o *offsets) get(p partition) *window {
 // stop makes the windows of these partitions refuse new messages.
 func (o *offsets) stop(parts []Position) {
 	for _, p := range parts {
-		if w := o.get(p.partition()); w != nil {
+		if w := o.get(partitionOf(p)); w != nil {
 			w.stop()
 		}
 	}
@@ -125,10 +125,10 @@ func (o *offsets) drop(parts []Position) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range parts {
-		if w := o.windows[p.partition()]; w != nil {
+		if w := o.windows[partitionOf(p)]; w != nil {
 			w.stop()
 		}
-		delete(o.windows, p.partition())
+		delete(o.windows, partitionOf(p))
 	}
 }
 
@@ -161,7 +161,7 @@ func (o *offsets) due() []Position {
 	for _, w := range o.all() {
 		w.mu.Lock()
 		if w.position > w.stored {
-			out = append(out, Position{w.partition.topic, w.partition.number, w.position})
+			out = append(out, Position{Topic: w.partition.topic, Partition: w.partition.number, Offset: w.position})
 		}
 		w.mu.Unlock()
 	}
@@ -171,7 +171,7 @@ func (o *offsets) due() []Position {
 // committed remembers what the broker took.
 func (o *offsets) committed(list []Position) {
 	for _, p := range list {
-		if w := o.get(p.partition()); w != nil {
+		if w := o.get(partitionOf(p)); w != nil {
 			w.mu.Lock()
 			w.stored = max(w.stored, p.Offset)
 			w.mu.Unlock()

@@ -237,7 +237,7 @@ func (s *Stage) readEnds(ctx context.Context) error {
 	}
 	s.ends = map[partition]int64{}
 	for _, e := range ends {
-		s.ends[e.partition()] = e.Offset
+		s.ends[partitionOf(e)] = e.Offset
 	}
 	return nil
 }
@@ -320,11 +320,11 @@ func (s *Stage) Assigned(_ context.Context, at []Position) error {
 	s.mu.Lock()
 	s.begun = true
 	for _, p := range at {
-		s.polled[p.partition()] = p.Offset
+		s.polled[partitionOf(p)] = p.Offset
 	}
 	s.mu.Unlock()
 	for _, p := range at {
-		s.offsets.assign(p.partition(), p.Offset)
+		s.offsets.assign(partitionOf(p), p.Offset)
 	}
 	s.queue.push(job{assigned: at})
 	return nil
@@ -357,7 +357,7 @@ func (s *Stage) Lost(parts []Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		delete(s.polled, p.partition())
+		delete(s.polled, partitionOf(p))
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *Stage) work(ctx context.Context) {
 
 func (s *Stage) tellAssigned(at []Position) {
 	for _, p := range at {
-		if w := s.offsets.get(p.partition()); w == nil || w.isStopped() {
+		if w := s.offsets.get(partitionOf(p)); w == nil || w.isStopped() {
 			continue // gone again while this waited in the queue
 		}
 		if err := s.dest.Assigned(p.Topic, p.Partition, p.Offset); err != nil {

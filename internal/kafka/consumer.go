@@ -53,31 +53,12 @@ type Group struct {
 // two Polls.
 const rebalanceTimeout = 60 * time.Second
 
-// Position is a place in a partition. Where a call is about the partition only,
-// Offset is ignored.
-type Position struct {
-	Topic     string
-	Partition int32
-	Offset    int64
-}
-
-// Batch is what one Poll brought of one partition, in offset order.
-type Batch struct {
-	Topic     string
-	Partition int32
-	Messages  []message.Message // never reused: valid as long as someone holds them
-	Bytes     int               // keys, values and headers of Messages, decompressed
-	FetchedAt time.Time         // when Poll had it
-	Poison    *Poison           // not nil: Messages is empty
-}
-
-// Poison is a stretch of a partition that cannot be read: a batch that is
-// damaged or would decompress beyond Config.MaxDecompressed. The consumer has
-// stepped over it; what remains is to put it on record and to commit behind it.
-type Poison struct {
-	First, Last int64 // offsets, both included
-	Err         error // why
-}
+// What a consumer brings is in the shape that all rooms share.
+type (
+	Position = message.Position
+	Batch    = message.Batch
+	Poison   = message.Poison
+)
 
 // FetchStats counts what a consumer fetched.
 type FetchStats struct {

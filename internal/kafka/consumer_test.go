@@ -81,14 +81,14 @@ func pollNone(t testing.TB, r *Consumer) {
 func ends(batches []Batch) []Position {
 	at := map[Position]int64{}
 	for _, b := range batches {
-		k := Position{b.Topic, b.Partition, 0}
+		k := Position{Topic: b.Topic, Partition: b.Partition, Offset: 0}
 		for _, m := range b.Messages {
 			at[k] = max(at[k], m.Offset+1)
 		}
 	}
 	var out []Position
 	for k, o := range at {
-		out = append(out, Position{k.Topic, k.Partition, o})
+		out = append(out, Position{Topic: k.Topic, Partition: k.Partition, Offset: o})
 	}
 	sortPositions(out)
 	return out
@@ -140,7 +140,7 @@ func TestCommitAndComeBack(t *testing.T) {
 		return nil
 	}})
 	read := pollN(t, first, n)
-	if want := []Position{{topic, 0, 0}, {topic, 1, 0}, {topic, 2, 0}, {topic, 3, 0}}; !slices.Equal(assigned, want) {
+	if want := []Position{{Topic: topic, Partition: 0, Offset: 0}, {Topic: topic, Partition: 1, Offset: 0}, {Topic: topic, Partition: 2, Offset: 0}, {Topic: topic, Partition: 3, Offset: 0}}; !slices.Equal(assigned, want) {
 		t.Errorf("assigned %v, want %v", assigned, want)
 	}
 	next := ends(read)
@@ -175,7 +175,7 @@ func TestCommitAndComeBack(t *testing.T) {
 		return nil
 	}})
 	again := pollN(t, second, 10)
-	if got, want := ends(again), []Position{{topic, 3, next[3].Offset + 10}}; !slices.Equal(got, want) {
+	if got, want := ends(again), []Position{{Topic: topic, Partition: 3, Offset: next[3].Offset + 10}}; !slices.Equal(got, want) {
 		t.Errorf("came back to %v, want %v", got, want)
 	}
 	if !slices.Equal(assigned, next) {
@@ -230,7 +230,7 @@ func TestStartAfterDeletion(t *testing.T) {
 	fill(t, configFor(c), 0, 100)
 	first := newConsumer(t, configFor(c), Group{})
 	pollN(t, first, 100)
-	if err := first.Commit(t.Context(), Position{topic, 0, 10}); err != nil {
+	if err := first.Commit(t.Context(), Position{Topic: topic, Partition: 0, Offset: 10}); err != nil {
 		t.Fatal(err)
 	}
 	first.Close(within(t, 5*time.Second))
@@ -357,7 +357,7 @@ func (s *settled) covers(p Position) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for o := range p.Offset {
-		if s.at[Position{p.Topic, p.Partition, o}] == 0 {
+		if s.at[Position{Topic: p.Topic, Partition: p.Partition, Offset: o}] == 0 {
 			return false
 		}
 	}
@@ -391,13 +391,13 @@ func runMember(t *testing.T, config Config, ledger *settled, leave <-chan struct
 		ledger.add(held)
 		next := map[Position]int64{}
 		for _, p := range held {
-			k := Position{p.Topic, p.Partition, 0}
+			k := Position{Topic: p.Topic, Partition: p.Partition, Offset: 0}
 			next[k] = max(next[k], p.Offset+1)
 		}
 		held = held[:0]
 		var at []Position
 		for k, o := range next {
-			at = append(at, Position{k.Topic, k.Partition, o})
+			at = append(at, Position{Topic: k.Topic, Partition: k.Partition, Offset: o})
 		}
 		for _, p := range at {
 			if !ledger.covers(p) {
@@ -435,7 +435,7 @@ func runMember(t *testing.T, config Config, ledger *settled, leave <-chan struct
 		}
 		for _, b := range batches {
 			for _, m := range b.Messages {
-				held = append(held, Position{m.Topic, m.Partition, m.Offset})
+				held = append(held, Position{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset})
 			}
 		}
 		if polls%3 == 2 {

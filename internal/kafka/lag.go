@@ -75,9 +75,20 @@ func (r *Consumer) Committed(ctx context.Context) ([]Position, error) {
 	var at []Position
 	offsets.Each(func(o kadm.OffsetResponse) {
 		if o.At >= 0 {
-			at = append(at, Position{o.Topic, o.Partition, o.At})
+			at = append(at, Position{Topic: o.Topic, Partition: o.Partition, Offset: o.At})
 		}
 	})
 	sortPositions(at)
 	return at, nil
+}
+
+// Ends is the end offset (next to be written) of every partition of the
+// group's topics, as of now.
+func (r *Consumer) Ends(ctx context.Context) ([]Position, error) {
+	lags, err := r.Lag(ctx)
+	ends := make([]Position, len(lags))
+	for i, l := range lags {
+		ends[i] = Position{Topic: l.Topic, Partition: l.Partition, Offset: l.End}
+	}
+	return ends, err
 }

@@ -25,7 +25,7 @@ func (r *Consumer) assigned(ctx context.Context, offsets map[string]map[int32]kg
 	var at []Position
 	for topic, partitions := range offsets {
 		for partition, o := range partitions {
-			at = append(at, Position{topic, partition, o.EpochOffset().Offset})
+			at = append(at, Position{Topic: topic, Partition: partition, Offset: o.EpochOffset().Offset})
 		}
 	}
 	if len(at) == 0 {
@@ -145,7 +145,7 @@ func (r *Consumer) positions(parts map[string][]int32) []Position {
 	for topic, partitions := range parts {
 		for _, partition := range partitions {
 			if offset, ok := r.next[kgoPartition{topic, partition}]; ok {
-				at = append(at, Position{topic, partition, offset})
+				at = append(at, Position{Topic: topic, Partition: partition, Offset: offset})
 			}
 		}
 	}

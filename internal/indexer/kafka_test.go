@@ -1,4 +1,4 @@
-package kafkasource
+package indexer_test
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"go.uber.org/goleak"
 
 	"xcapa/internal/codec"
 	"xcapa/internal/elastic"
@@ -24,14 +23,18 @@ import (
 	"xcapa/internal/record"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
 const (
 	topic      = "xcapa.packets"
 	group      = "xcapa-index"
 	partitions = 3
 	blockRows  = 20
 )
+
+// newConsumer joins the group g for stage.
+func newConsumer(ctx context.Context, c kafka.Config, g kafka.Group, stage *indexer.Stage) (*kafka.Consumer, error) {
+	g.OnAssigned, g.OnRevoked, g.OnLost = stage.Assigned, stage.Revoked, stage.Lost
+	return kafka.NewConsumer(ctx, c, g)
+}
 
 // rig is a broker with a topic full of messages, and a stand-in Elasticsearch.
 type rig struct {
@@ -125,7 +128,7 @@ func (r *rig) member(group string, change func(*indexer.Config)) *member {
 	if m.stage, err = indexer.New(config, m.writer); err != nil {
 		r.t.Fatal(err)
 	}
-	source, err := New(r.t.Context(), r.kafka, kafka.Group{ID: group, Topics: []string{topic}}, m.stage)
+	source, err := newConsumer(r.t.Context(), r.kafka, kafka.Group{ID: group, Topics: []string{topic}}, m.stage)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -295,7 +298,7 @@ func TestRebalance(t *testing.T) {
 }
 
 func TestNewRefusesHalfAGroup(t *testing.T) {
-	_, err := New(t.Context(), kafka.Config{Brokers: []string{"127.0.0.1:1"}}, kafka.Group{}, &indexer.Stage{})
+	_, err := newConsumer(t.Context(), kafka.Config{Brokers: []string{"127.0.0.1:1"}}, kafka.Group{}, &indexer.Stage{})
 	if err == nil || !strings.Contains(err.Error(), "group") {
 		t.Errorf("New without a group: %v", err)
 	}
