@@ -49,11 +49,9 @@ type captureOptions struct {
 	rotation []string
 
 	// lines on the terminal
-	ethernet  bool
-	verbose   int
-	timestamp int
-	brief     bool
-	numeric   bool
+	line    lineFlags
+	brief   bool
+	numeric bool
 }
 
 func (o *captureOptions) register(cmd *cobra.Command) {
@@ -84,10 +82,8 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.StringVarP(&o.write, "write", "w", "", "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
 	f.StringVarP(&o.format, "file-format", "F", "", "`FORMAT` of -w: pcapng (default), pcap or pcap-ns")
 	f.StringArrayVarP(&o.rotation, "rotate", "b", nil, "next file of -w at `duration:SECONDS`, filesize:KB or packets:N; files:N keeps a ring; repeatable")
-	f.BoolVarP(&o.ethernet, "ethernet", "e", false, "on the terminal: show the link-layer header")
-	f.CountVarP(&o.verbose, "verbose", "v", "on the terminal: show more of the headers")
-	f.CountVarP(&o.timestamp, "timestamp", "t", "on the terminal: -t no time, -tt epoch, -ttt delta, -tttt date, -ttttt since the first")
-	f.BoolVar(&o.brief, "brief", false, "on the terminal: protocol and length only")
+	o.line.register(cmd)
+	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
 	o.buffer = 64 << 20
 }
@@ -166,7 +162,7 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if err := o.device.validate(); err != nil {
 		return p, err
 	}
-	p.printer = line.Printer{Time: line.TimeFormat(min(o.timestamp, int(line.TimeSinceOne))), Ethernet: o.ethernet, Verbose: o.verbose, Quiet: o.brief}
+	p.printer = o.line.printer(o.brief)
 	switch {
 	case o.write != "" && len(o.kafka.brokers) > 0:
 		return p, usageErrorf("-w and --brokers: frames go to a file or records to Kafka; start two captures for both")

@@ -120,10 +120,9 @@ func openDevice(name string, o *deviceOptions) (capture.Device, error) {
 		return nil, err
 	}
 	if engine == "afpacket" {
-		d, err := afpacket.Open(afpacket.Config{
+		return opened(afpacket.Open(afpacket.Config{
 			Interface: name, SnapLen: int(o.snap), Promiscuous: !o.noPromiscuous, Why: why,
-		})
-		return d, captureError(err)
+		}))
 	}
 	arp, nd, ports, err := o.keepList()
 	if err != nil {
@@ -137,11 +136,18 @@ func openDevice(name string, o *deviceOptions) (capture.Device, error) {
 		StateDir: stateDir, Why: why,
 	}
 	if engine == "asavie" {
-		d, err := asavie.Open(cfg)
-		return d, captureError(err)
+		return opened(asavie.Open(cfg))
 	}
-	d, err := afxdp.Open(cfg)
-	return d, captureError(err)
+	return opened(afxdp.Open(cfg))
+}
+
+// opened makes an engine's answer a capture.Device: nil with an error, which
+// gets the exit code it stands for.
+func opened[D capture.Device](d D, err error) (capture.Device, error) {
+	if err != nil {
+		return nil, captureError(err)
+	}
+	return d, nil
 }
 
 // openFiles opens the files of -r as one device. Damage is reported and passed
@@ -193,10 +199,7 @@ func interfaceExists(name string) error {
 
 // captureError gives an engine's error the exit code it stands for.
 func captureError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, os.ErrPermission), errors.Is(err, errors.ErrUnsupported):
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
 		return withCode(exitPrivilege, err)
 	}
 	return err

@@ -195,11 +195,12 @@ func deadLetters(p *kafka.Producer, topic string) func(context.Context, *codec.F
 // destination opens the Parquet store or Elasticsearch.
 func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead elastic.DeadLetter) (indexer.Destination, error) {
 	if o.store != "" {
-		if err := dirIsWritable(o.store); err != nil {
-			return nil, err
-		}
-		return store.New(o.store, store.Options{Window: o.storeWindow, Logger: cfg.Logger,
+		s, err := store.New(o.store, store.Options{Window: o.storeWindow, Logger: cfg.Logger,
 			TopicID: func(topic string) (string, error) { return kafka.TopicID(ctx, cfg, topic) }})
+		if err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+		return s, nil
 	}
 	c := o.elastic
 	c.Hosts, c.Username, c.Logger = o.hosts, o.user, cfg.Logger

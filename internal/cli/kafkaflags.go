@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,9 +68,6 @@ func (k *kafkaFlags) config(lookup func(string) (string, bool)) (kafka.Config, e
 	}
 	return c, nil
 }
-
-// kafkaStartTimeout bounds the check made at start.
-const kafkaStartTimeout = 5 * time.Second
 
 // kafkaError gives an error of the client the exit code it stands for.
 func kafkaError(err error) error {

@@ -23,15 +23,13 @@ import (
 
 // readOptions are the flags of read.
 type readOptions struct {
-	output    string
-	host      string
-	schema    string
-	count     int64
-	verify    bool
-	ethernet  bool
-	verbose   int
-	timestamp int
-	quiet     bool
+	output string
+	host   string
+	schema string
+	count  int64
+	verify bool
+	line   lineFlags
+	quiet  bool
 }
 
 func newReadCommand(s *streams) *cobra.Command {
@@ -58,9 +56,7 @@ reported with its place, and reading goes on behind it.`,
 	f.StringVar(&o.schema, "schema", "logisland", "field `NAMES` and values: logisland or seed")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.BoolVar(&o.verify, "verify-checksums", false, "verify IP, TCP, UDP and ICMP checksums")
-	f.BoolVarP(&o.ethernet, "ethernet", "e", false, "text: show the link-layer header")
-	f.CountVarP(&o.verbose, "verbose", "v", "text: show more of the headers")
-	f.CountVarP(&o.timestamp, "timestamp", "t", "text: -t no time, -tt epoch, -ttt delta, -tttt date, -ttttt since the first")
+	o.line.register(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "text: protocol and length only; no ledger at the end")
 	return cmd
 }
@@ -120,7 +116,8 @@ func newFileReader(s *streams, o *readOptions) (*fileReader, error) {
 	switch format {
 	case "json":
 	case "text":
-		r.text = &line.Printer{Time: line.TimeFormat(min(o.timestamp, int(line.TimeSinceOne))), Ethernet: o.ethernet, Verbose: o.verbose, Quiet: o.quiet}
+		printer := o.line.printer(o.quiet)
+		r.text = &printer
 	default:
 		return nil, usageErrorf("-o %q: want json or text", o.output)
 	}

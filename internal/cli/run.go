@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -121,7 +120,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 	st := &allStages{destination: "local store " + o.store}
 	portFile := filepath.Join(v.dir, "broker.port")
 	var err error
-	st.broker, err = v.start("broker", false, "broker", "--port-file", portFile, "--limit", o.limit.String(),
+	st.broker, err = v.start("broker", "broker", "--port-file", portFile, "--limit", o.limit.String(),
 		"--partitions", strconv.Itoa(o.partitions), "--topics", defaultPacketsTopic, "--rings", defaultErrorsTopic) // nobody reads the errors: they must not fill it
 	if err != nil {
 		return nil, err
@@ -138,7 +137,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 	} else {
 		index = append(index, "--store", o.store, "--store-window", o.window.String())
 	}
-	if st.index, err = v.start("index", false, append(index, v.statsArgs("index")...)...); err != nil {
+	if st.index, err = v.start("index", append(index, v.statsArgs("index")...)...); err != nil {
 		return nil, err
 	}
 	if len(capture) > 0 {
@@ -150,7 +149,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 func (v *supervisor) startCapture(st *allStages, flags []string) error {
 	args := append([]string{"capture", "--supervised", "--brokers", st.brokers}, flags...)
 	var err error
-	st.capture, err = v.start("capture", false, append(args, v.statsArgs("capture")...)...)
+	st.capture, err = v.start("capture", append(args, v.statsArgs("capture")...)...)
 	return err
 }
 
@@ -225,17 +224,4 @@ func (v *supervisor) showLedgers(ctx context.Context, st *allStages, every time.
 		fmt.Fprintln(v.streams.err, time.Now().Format("15:04:05"))
 		_ = l.WriteTable(v.streams.err)
 	}
-}
-
-// dirIsWritable makes dir if needed and checks that a file can be made in it.
-func dirIsWritable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usageErrorf("make folder: %w", err)
-	}
-	f, err := os.CreateTemp(dir, ".writable-")
-	if err != nil {
-		return usageErrorf("write into folder: %w", err)
-	}
-	name := f.Name()
-	return errors.Join(f.Close(), os.Remove(name))
 }

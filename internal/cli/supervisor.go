@@ -66,17 +66,14 @@ func newSupervisor(s *streams, spawn func(*exec.Cmd) error) (*supervisor, error)
 }
 
 // start runs `xcapa args...` as a child. Its words for people come behind its
-// name on our standard error, unless quiet.
-func (v *supervisor) start(name string, quiet bool, args ...string) (*stage, error) {
+// name on our standard error.
+func (v *supervisor) start(name string, args ...string) (*stage, error) {
 	st := &stage{name: name, stats: filepath.Join(v.dir, name+".stats"), done: make(chan struct{}), complain: &tailBuffer{limit: 4 << 10}}
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = "xcapa" // what ps shows
 	cmd.Env = os.Environ()
 	cmd.Stdout = v.streams.err // children have no data of their own to give
-	cmd.Stderr = st.complain
-	if !quiet {
-		cmd.Stderr = io.MultiWriter(st.complain, &prefixWriter{prefix: name + ": ", to: v.streams.err})
-	}
+	cmd.Stderr = io.MultiWriter(st.complain, &prefixWriter{prefix: name + ": ", to: v.streams.err})
 	// A group of its own: Ctrl-C reaches the supervisor alone, which ends the
 	// stages in the order in which packets pass them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
@@ -107,9 +104,7 @@ func (v *supervisor) statsArgs(name string) []string {
 
 // ask tells the stage to end in good order.
 func (st *stage) ask() {
-	st.mu.Lock()
-	st.asked = true
-	st.mu.Unlock()
+	st.expectEnd()
 	_ = st.cmd.Process.Signal(syscall.SIGTERM)
 }
 
