@@ -30,6 +30,7 @@ type pipeline struct {
 	devices  []capture.Device
 	workers  []*worker.Worker
 	errors   []*worker.ErrorOutput
+	errRate  int             // error records a second of each worker
 	lines    *lineWriter     // no brokers: text
 	save     *saveFile       // -w: a capture file
 	producer *kafka.Producer // nil: text
@@ -58,6 +59,11 @@ func (p *pipeline) open(ctx context.Context) error {
 			return err
 		}
 	}
+	sources := 0
+	for _, d := range p.devices {
+		sources += len(d.Sources())
+	}
+	p.errRate = perWorker(o.errRate, sources)
 	var quota *worker.Quota
 	if o.count > 0 {
 		quota = worker.NewQuota(o.count)
@@ -78,6 +84,14 @@ func (p *pipeline) open(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// perWorker is each worker's part of a rate for all of them; 0 stays no limit.
+func perWorker(rate, workers int) int {
+	if rate <= 0 {
+		return 0
+	}
+	return max(1, rate/max(1, workers))
 }
 
 func (p *pipeline) openDevices() error {
@@ -137,7 +151,7 @@ func (p *pipeline) addWorkers(d capture.Device, number int, quota *worker.Quota)
 		default:
 			cfg.Output = p.output(origin, info.LinkType)
 			if p.plan.encoding != codec.EncodingRaw { // raw frames are not judged
-				cfg.Errors = worker.NewErrorOutput(p.sink, p.options.errors, "capture", origin, p.options.errRate, p.options.inOut)
+				cfg.Errors = worker.NewErrorOutput(p.sink, p.options.errors, "capture", origin, p.errRate, p.options.inOut)
 				p.errors = append(p.errors, cfg.Errors)
 			}
 		}
@@ -210,6 +224,7 @@ func (p *pipeline) drain(finished <-chan struct{}) error {
 	}
 	if p.lines != nil {
 		p.lines.Flush()
+		errs = append(errs, p.lines.failed)
 	}
 	if p.save != nil {
 		errs = append(errs, p.save.Close())
@@ -320,6 +335,7 @@ type lineWriter struct {
 	buf      []byte
 	onClosed func()
 	closed   bool
+	failed   error // why, unless the reader is gone
 	printer  linePrinter
 }
 
@@ -359,7 +375,7 @@ func (l *lineWriter) fail(err error) {
 	}
 	l.closed = true
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, os.ErrClosed) {
-		fmt.Fprintf(os.Stderr, "xcapa: write standard output: %v\n", err)
+		l.failed = fmt.Errorf("write standard output: %w", err)
 	}
 	if l.onClosed != nil {
 		l.onClosed()
