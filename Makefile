@@ -30,6 +30,10 @@ go-version:
 build: go-version ## build bin/xcapa, one static binary
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/xcapa
 
+.PHONY: man
+man: build ## write the manual pages into bin/man1
+	@$(BIN) man bin/man1
+
 .PHONY: demo
 demo: build ## see the whole path run on this machine, from a veth pair to the local store
 	@$(BIN) demo

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"bpf":                       {},
 	"cmd/xcapa":                 {"internal/cli"},
 	"internal/cli":              {anything},
+	"internal/config":           {},
 	"internal/ledger":           {},
 	"internal/message":          {},
 	"internal/packet":           {},

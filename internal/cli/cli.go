@@ -8,7 +8,8 @@
 //   - The first SIGINT or SIGTERM cancels the command's context: it detaches,
 //     drains and prints its ledger. The second one ends the process at once.
 //   - A flag that was not given takes its environment name (XCAPA_ and the
-//     flag's name in upper case, '-' as '_').
+//     flag's name in upper case, '-' as '_'), else what the configuration file
+//     says (settings.go). Every flag is a key of that file by itself.
 package cli
 
 import (
@@ -18,11 +19,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // The exit codes of the interface description, section 6.
@@ -129,7 +128,7 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return applyEnvironment(cmd, os.LookupEnv)
+			return applySettings(cmd, os.LookupEnv)
 		},
 	}
 	root.SetIn(s.in)
@@ -139,10 +138,12 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 		return usageErrorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpTemplate(helpTemplate)
+	registerConfigFlag(root)
 	root.AddCommand(
 		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
-		newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s),
+		newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
 	)
+	completeFlags(root)
 	return root
 }
 
@@ -155,24 +156,3 @@ const helpTemplate = `{{with .Short}}{{.}}
 {{end}}{{with (or .Long "")}}{{. | trimTrailingWhitespaces}}
 
 {{end}}{{.UsageString}}` + exitCodesHelp
-
-// applyEnvironment gives every flag that was not set on the command line the
-// value of its environment name, if that is set and not empty.
-func applyEnvironment(cmd *cobra.Command, lookup func(string) (string, bool)) error {
-	var err error
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		name := environmentName(f.Name)
-		value, ok := lookup(name)
-		if !ok || value == "" || f.Changed || f.Name == "help" || err != nil {
-			return
-		}
-		if e := cmd.Flags().Set(f.Name, value); e != nil {
-			err = usageErrorf("environment variable %s: %w", name, e)
-		}
-	})
-	return err
-}
-
-func environmentName(flag string) string {
-	return "XCAPA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}

@@ -97,6 +97,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.IntVar(&o.elastic.Concurrency, "concurrent-requests", elastic.DefaultConcurrency, "bulk requests in flight")
 	f.IntVar(&o.elastic.Compression, "es-gzip", 0, "gzip level 1-9 of requests (0: off)")
 	f.BoolVar(&o.showKey, "print-api-key", false, "print the JSON that creates a least-privilege API key, and end")
+	onlyOnCommandLine(cmd, "print-api-key")
 	return cmd
 }
 

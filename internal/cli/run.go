@@ -48,6 +48,7 @@ takes every flag of capture.`,
 		},
 	}
 	c.register(cmd)
+	onlyOnCommandLine(cmd, "brokers") // it is there to be refused in words
 	f := cmd.Flags()
 	o.limit = 512 << 20
 	f.StringVar(&o.store, "store", "xcapa-store", "`FOLDER` of the local Parquet store")

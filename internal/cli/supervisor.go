@@ -69,7 +69,8 @@ func newSupervisor(s *streams, spawn func(*exec.Cmd) error) (*supervisor, error)
 // name on our standard error.
 func (v *supervisor) start(name string, args ...string) (*stage, error) {
 	st := &stage{name: name, stats: filepath.Join(v.dir, name+".stats"), done: make(chan struct{}), complain: &tailBuffer{limit: 4 << 10}}
-	cmd := exec.Command("/proc/self/exe", args...)
+	// What the configuration file says came to us as flags, and goes on as such.
+	cmd := exec.Command("/proc/self/exe", append(args, "--config=")...)
 	cmd.Args[0] = "xcapa" // what ps shows
 	cmd.Env = os.Environ()
 	cmd.Stdout = v.streams.err // children have no data of their own to give
