@@ -65,6 +65,20 @@ func Load(settings Settings, meta bool, ifindex int) (*Objects, error) {
 	if meta && settings.Stamp == StampNone {
 		return nil, fmt.Errorf("load %s: it has nowhere to write without a stamp; load %s", name, ProgramRedirect)
 	}
+	return load(settings, read, name, meta, ifindex)
+}
+
+// LoadCeiling loads xsk_drop: what Load gives without meta, but a frame that
+// would be redirected is counted as such and dropped. A queue must have a
+// socket all the same.
+func LoadCeiling(settings Settings, ifindex int) (*Objects, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, fmt.Errorf("load %s: %w", xskDropProgXskDrop, err)
+	}
+	return load(settings, loadXskDrop, xskDropProgXskDrop, false, ifindex)
+}
+
+func load(settings Settings, read func() (*ebpf.CollectionSpec, error), name string, meta bool, ifindex int) (*Objects, error) {
 	spec, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -83,10 +97,6 @@ func Load(settings Settings, meta bool, ifindex int) (*Objects, error) {
 	for _, m := range spec.Maps {
 		m.Name = fmt.Sprintf("%s_%d", m.Name, ifindex)
 	}
-	return load(spec, name, meta, ifindex)
-}
-
-func load(spec *ebpf.CollectionSpec, name string, meta bool, ifindex int) (*Objects, error) {
 	collection, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, explain(err, name, meta, ifindex)
