@@ -16,6 +16,7 @@ import (
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/capture/asavie"
 	"xcapa/internal/capture/replay"
+	"xcapa/internal/host"
 	"xcapa/internal/pcap"
 )
 
@@ -163,7 +164,12 @@ func (o *deviceOptions) openFiles(s *streams) (capture.Device, error) {
 // away from the host and sees received frames only, so an interface that the
 // host itself uses is captured with AF_PACKET.
 func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error) {
-	used, reason, err := afxdp.HasAddressOrDefaultRoute(name)
+	i, err := host.OpenInterface(name)
+	if err != nil {
+		return "", "", err
+	}
+	defer i.Close()
+	used, reason, err := i.UsedByHost()
 	if err != nil {
 		return "", "", err
 	}
@@ -177,8 +183,7 @@ func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error
 		return o.engine, "", nil
 	}
 	if used && !o.takeOver {
-		return "", "", usageErrorf("--engine %s on %s: %s, and AF_XDP would take its traffic away from the host; "+
-			"use --engine afpacket, or --take-over if that is what you want (--keep arp,nd,22 lets named traffic pass)", o.engine, name, reason)
+		return "", "", usageErrorf("--engine %s on %s: %w", o.engine, name, host.InUse(reason))
 	}
 	return o.engine, "", nil
 }

@@ -15,7 +15,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages=${*:-bpf internal/capture/afxdp}
+packages=${*:-bpf internal/host internal/capture/afxdp}
 kernels=${KERNELS:-linux-image-cloud-amd64 linux-image-6.12-cloud-amd64}
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xcapa/kernels}
 limit=${TIMEOUT:-600}

@@ -586,7 +586,7 @@ func TestOpenSaysWhatToDo(t *testing.T) {
 	}{
 		{Config{Interface: "none0"}, `no interface is called "none0"`},
 		{Config{Interface: strings.Repeat("x", 40)}, "a name has 1 to 15 bytes"},
-		{Config{Interface: "sleepy"}, "ip link set sleepy up"},
+		{Config{Interface: "sleepy"}, "ip link set dev sleepy up"},
 		{Config{BlockSize: 1000}, "multiple of the page size"},
 		{Config{Blocks: 1}, "at least 2 are needed"},
 		{Config{Workers: 1000}, "can share an interface"},

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"xcapa/internal/host"
 )
 
 // nic is what the kernel says about the interface, asked through the socket: it
@@ -21,7 +23,9 @@ type nic struct {
 func openSocket() (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if errors.Is(err, unix.EPERM) {
-		return -1, fmt.Errorf("open a packet socket: %w: it takes root, or the capability CAP_NET_RAW", err)
+		if p := host.Lacks("AF_PACKET", host.AFPacketNeeds...); p != nil {
+			err = p
+		}
 	}
 	if err != nil {
 		return -1, fmt.Errorf("open a packet socket: %w", err)
@@ -49,7 +53,7 @@ func lookUp(fd int, name string) (nic, error) {
 	}
 	n.hardware = ifreq.Uint16() // sa_family of ifr_hwaddr
 	if n.flags&unix.IFF_UP == 0 {
-		return n, fmt.Errorf("interface %s is down: bring it up with: ip link set %s up", name, name)
+		return n, host.Down(name)
 	}
 	return n, nil
 }

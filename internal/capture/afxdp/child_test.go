@@ -13,6 +13,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"xcapa/internal/host"
 	"xcapa/internal/testnet"
 	"xcapa/internal/veth"
 )
@@ -66,7 +67,7 @@ func hasProgramAt(t *testing.T, end *veth.End) bool {
 		if err != nil {
 			return err
 		}
-		has = hasProgram(l.Attrs())
+		has = host.HasProgram(l.Attrs())
 		return nil
 	})
 	return has

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xcapa/internal/capture"
+	"xcapa/internal/host"
 	"xcapa/internal/ledger"
 )
 
@@ -66,35 +67,24 @@ func isPrivilegeOrBusy(err error) bool {
 	return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
 }
 
-// Frame sizes, in bytes.
-const (
-	packetHeadroom = 256    // XDP_PACKET_HEADROOM: the kernel's part of each chunk
-	ethernetRoom   = 14 + 8 // Ethernet header and two VLAN tags
-	ordinaryMTU    = 1500
-)
-
-// planParts says whether to ask for frames of several parts: true first for a
-// jumbo MTU, false only if every frame fits a chunk.
+// planParts says whether to ask for frames of several parts: host.Chunks.
 func planParts(h *Hook) ([]bool, error) {
-	attrs, err := h.iface.link()
+	attrs, err := h.iface.Link()
 	if err != nil {
 		return nil, err
 	}
-	largest := h.config.ChunkSize - packetHeadroom - ethernetRoom
-	fits := attrs.MTU <= largest
-	offered := !h.features.known || h.features.xdp&xdpRXScatter != 0 || h.config.Mode == ModeGeneric
-	switch {
-	case attrs.MTU <= ordinaryMTU && fits:
-		return []bool{false}, nil
-	case fits && offered:
-		return []bool{true, false}, nil
-	case fits:
-		return []bool{false}, nil
-	case offered:
-		return []bool{true}, nil
+	plan, p := h.chunks(attrs.MTU).Parts()
+	if p != nil {
+		return nil, fmt.Errorf("open interface %s: %w", h.iface.Name, p)
 	}
-	return nil, fmt.Errorf("open interface %s: its MTU is %d, a chunk of %d bytes holds %d, and the driver %s gives no frames of several parts: set the MTU to %d or less (ip link set dev %s mtu %d)",
-		h.iface.name, attrs.MTU, h.config.ChunkSize, largest, h.iface.driver, largest, h.iface.name, largest)
+	return plan, nil
+}
+
+func (h *Hook) chunks(mtu int) host.Chunks {
+	return host.Chunks{
+		Interface: h.iface.Name, Driver: h.iface.Driver, MTU: mtu, Size: h.config.ChunkSize,
+		Features: h.features, Generic: h.config.Mode == ModeGeneric,
+	}
 }
 
 // start opens the sockets, then attaches the program in front of them.
@@ -134,9 +124,9 @@ func (d *Device) explainParts(err error, scatter bool) error {
 	if !scatter || isPrivilegeOrBusy(err) {
 		return err
 	}
-	largest := d.hook.config.ChunkSize - packetHeadroom - ethernetRoom
+	enough := d.hook.chunks(0).PartlessMTU()
 	return fmt.Errorf("%w: frames of several parts take Linux 6.6 and a driver that gives them; with an MTU of %d or less they are not needed (ip link set dev %s mtu %d)",
-		err, min(largest, ordinaryMTU), d.hook.iface.name, min(largest, ordinaryMTU))
+		err, enough, d.hook.iface.Name, enough)
 }
 
 func (d *Device) openSockets(c Config, scatter bool) error {
@@ -165,7 +155,7 @@ func (d *Device) openSockets(c Config, scatter bool) error {
 // serveNewQueues opens sockets on queues that came to be as the program was
 // attached: some drivers do that.
 func (d *Device) serveNewQueues(c Config, scatter bool) error {
-	n, err := d.hook.iface.queues()
+	n, err := d.hook.iface.Queues()
 	if err != nil {
 		return err
 	}

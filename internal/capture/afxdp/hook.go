@@ -14,6 +14,7 @@ import (
 
 	"xcapa/bpf"
 	"xcapa/internal/capture"
+	"xcapa/internal/host"
 	"xcapa/internal/ledger"
 	"xcapa/internal/record"
 )
@@ -28,8 +29,8 @@ import (
 // goroutine.
 type Hook struct {
 	config   Config
-	iface    *iface
-	features features
+	iface    *host.Interface
+	features host.Features
 	run      string
 	queues   int
 
@@ -65,16 +66,16 @@ func OpenHook(c Config) (_ *Hook, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if err := checkPrivileges(); err != nil {
-		return nil, fmt.Errorf("open interface %s: %w", c.Interface, err)
+	if p := host.Lacks("AF_XDP", host.AFXDPNeeds...); p != nil {
+		return nil, fmt.Errorf("open interface %s: %w", c.Interface, p)
 	}
 	h := &Hook{config: c, run: record.NewRun(), promisc: -1, sockets: map[int]int{}}
-	if h.iface, err = openInterface(c.Interface); err != nil {
+	if h.iface, err = host.OpenInterface(c.Interface); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			h.iface.close()
+			h.iface.Close()
 		}
 	}()
 	if err := h.checkHost(); err != nil {
@@ -87,8 +88,8 @@ func OpenHook(c Config) (_ *Hook, err error) {
 	if err != nil {
 		h.note("what a crashed capture changed could not be restored: %v", err)
 	}
-	h.features = h.iface.features()
-	if h.queues, err = h.iface.queues(); err != nil {
+	h.features = h.iface.Features()
+	if h.queues, err = h.iface.Queues(); err != nil {
 		return nil, err
 	}
 	if h.queues > bpf.MaxQueues {
@@ -99,22 +100,32 @@ func OpenHook(c Config) (_ *Hook, err error) {
 
 // checkHost refuses an interface that the host or somebody's program uses.
 func (h *Hook) checkHost() error {
-	used, why, err := h.iface.usedByHost()
+	used, why, err := h.iface.UsedByHost()
 	if err != nil {
 		return err
 	}
 	switch {
 	case used && !h.config.TakeOver:
-		return fmt.Errorf("open interface %s: %s, and AF_XDP would take its traffic away from the host: use --engine afpacket, or --take-over", h.iface.name, why)
+		return fmt.Errorf("open interface %s: %w", h.iface.Name, host.InUse(why))
 	case used:
 		h.note("%s: what arrives for the host is captured and does not reach it, except what --keep names", why)
 	}
 	if !h.config.Replace {
-		return h.iface.refuseForeign()
+		return h.refuseForeign()
 	}
-	note, err := h.iface.removeForeign()
+	note, err := h.iface.RemoveForeign()
 	if note != "" {
 		h.note("%s", note)
+	}
+	return err
+}
+
+// refuseForeign is the error for an interface that somebody's program is on, or
+// nil.
+func (h *Hook) refuseForeign() error {
+	p, err := h.iface.Foreign()
+	if err == nil && p != nil {
+		return fmt.Errorf("attach XDP to %s: %w", h.iface.Name, p)
 	}
 	return err
 }
@@ -123,7 +134,7 @@ func (h *Hook) checkHost() error {
 func (h *Hook) Queues() int { return h.queues }
 
 // Index is the interface's index in its namespace.
-func (h *Hook) Index() int { return h.iface.index }
+func (h *Hook) Index() int { return h.iface.Index }
 
 // Register puts the AF_XDP socket fd, bound to queue, behind the program. Before
 // Attach it is remembered, after it takes effect at once.
@@ -165,7 +176,7 @@ func (h *Hook) Attach(frags bool) error {
 	h.mu.Unlock()
 	var err error
 	if h.config.Promiscuous && h.promisc < 0 {
-		if h.promisc, err = h.iface.promiscuous(); err != nil {
+		if h.promisc, err = h.iface.Promiscuous(); err != nil {
 			return errors.Join(err, h.Detach())
 		}
 	}
@@ -222,7 +233,7 @@ func (h *Hook) attachProgram(frags bool) error {
 }
 
 func (h *Hook) attachOnce(w way, frags bool) error {
-	objects, err := bpf.Load(h.config.settings(frags), w.meta, h.iface.index)
+	objects, err := bpf.Load(h.config.settings(frags), w.meta, h.iface.Index)
 	if err != nil {
 		return err
 	}
@@ -238,10 +249,10 @@ func (h *Hook) attachOnce(w way, frags bool) error {
 	if w.mode == ModeGeneric {
 		flags = link.XDPGenericMode
 	}
-	l, err := link.AttachXDP(link.XDPOptions{Program: objects.Program, Interface: h.iface.index, Flags: flags})
+	l, err := link.AttachXDP(link.XDPOptions{Program: objects.Program, Interface: h.iface.Index, Flags: flags})
 	if err != nil {
 		objects.Close()
-		return fmt.Errorf("attach XDP to %s in %s mode: %w", h.iface.name, w.mode, err)
+		return fmt.Errorf("attach XDP to %s in %s mode: %w", h.iface.Name, w.mode, err)
 	}
 	if h.objects != nil { // of an earlier Attach
 		h.objects.Close()
@@ -278,13 +289,13 @@ func brief(err error) string {
 func (h *Hook) explainAttach(err error) error {
 	switch {
 	case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EEXIST):
-		if foreign := h.iface.refuseForeign(); foreign != nil {
+		if foreign := h.refuseForeign(); foreign != nil {
 			return foreign
 		}
 	case errors.Is(err, syscall.ERANGE):
-		return fmt.Errorf("%w: the MTU is too large for XDP on this driver; lower it (ip link set dev %s mtu 1500), or use --xdp-mode generic", err, h.iface.name)
+		return fmt.Errorf("%w: the MTU is too large for XDP on this driver; lower it (ip link set dev %s mtu 1500), or use --xdp-mode generic", err, h.iface.Name)
 	case errors.Is(err, syscall.EOPNOTSUPP):
-		return fmt.Errorf("%w: the driver %s has no native XDP; use --xdp-mode generic", err, h.iface.driver)
+		return fmt.Errorf("%w: the driver %s has no native XDP; use --xdp-mode generic", err, h.iface.Driver)
 	}
 	return err
 }
@@ -328,7 +339,7 @@ func (h *Hook) Info() capture.Info {
 	defer h.mu.Unlock()
 	const linkTypeEthernet = 1
 	return capture.Info{
-		Interface: h.iface.name,
+		Interface: h.iface.Name,
 		Run:       h.run,
 		LinkType:  linkTypeEthernet,
 		Mode:      string(h.mode),
@@ -380,7 +391,7 @@ func (h *Hook) Detach() error {
 		h.counters = c
 	}
 	if err != nil {
-		return fmt.Errorf("detach XDP from %s: %w", h.iface.name, err)
+		return fmt.Errorf("detach XDP from %s: %w", h.iface.Name, err)
 	}
 	return nil
 }
@@ -430,6 +441,6 @@ func (h *Hook) Close() error {
 	if h.vlan != nil {
 		errs = append(errs, h.vlan.restore())
 	}
-	h.iface.close()
+	h.iface.Close()
 	return errors.Join(errs...)
 }

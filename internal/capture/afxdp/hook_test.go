@@ -3,7 +3,6 @@ package afxdp
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -13,10 +12,12 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"xcapa/internal/capture"
+	"xcapa/internal/host"
 	"xcapa/internal/ledger"
 	"xcapa/internal/testnet"
 	"xcapa/internal/veth"
@@ -289,7 +290,7 @@ func TestMetadataProgram(t *testing.T) {
 	pair := testnet.Pair(t, veth.Options{})
 	d := open(t, pair.Ends[0], Config{Mode: ModeNative})
 	want := "xsk_redirect"
-	if d.hook.features.rxMetadata != 0 {
+	if d.hook.features.RXMetadata != 0 {
 		want = "xsk_redirect_meta"
 	}
 	if got := d.Info().Program; got != want {
@@ -301,12 +302,12 @@ func rxVLANOn(t *testing.T, end *veth.End) bool {
 	t.Helper()
 	var on bool
 	testnet.Do(t, end, func() error {
-		i, err := openInterface(end.Name)
+		i, err := host.OpenInterface(end.Name)
 		if err != nil {
 			return err
 		}
-		defer i.close()
-		on, err = i.feature(rxVLAN)
+		defer i.Close()
+		on, err = i.Feature(rxVLAN)
 		return err
 	})
 	return on
@@ -417,54 +418,6 @@ func TestPromiscuous(t *testing.T) {
 	}
 }
 
-// Routes and bridges; addresses are TestHasAddressOrDefaultRoute's.
-func TestUsedByRouteOrBridge(t *testing.T) {
-	gateway := netip.MustParseAddr("192.0.2.2")
-	tests := []struct {
-		name    string
-		prepare func(end *veth.End) error
-		used    bool
-		why     string
-	}{
-		{name: "default_route", prepare: func(end *veth.End) error {
-			return netlink.RouteAdd(&netlink.Route{LinkIndex: end.Index, Dst: &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}, Scope: netlink.SCOPE_LINK})
-		}, used: true, why: "default route"},
-		{name: "other_route", prepare: func(end *veth.End) error {
-			return netlink.RouteAdd(&netlink.Route{LinkIndex: end.Index, Dst: &net.IPNet{IP: gateway.AsSlice(), Mask: net.CIDRMask(32, 32)}, Scope: netlink.SCOPE_LINK})
-		}},
-		{name: "port_of_a_bridge_with_address", prepare: func(end *veth.End) error {
-			attrs := netlink.NewLinkAttrs()
-			attrs.Name = "br0"
-			bridge := &netlink.Bridge{LinkAttrs: attrs}
-			if err := netlink.LinkAdd(bridge); err != nil {
-				return err
-			}
-			return errors.Join(
-				netlink.AddrAdd(bridge, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(192, 0, 2, 9), Mask: net.CIDRMask(24, 32)}}),
-				netlink.LinkSetMaster(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: end.Index}}, bridge))
-		}, used: true, why: "br0 has the address 192.0.2.9/24"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			pair := testnet.Pair(t, veth.Options{})
-			testnet.Do(t, pair.Ends[0], func() error {
-				err := tt.prepare(pair.Ends[0])
-				if errors.Is(err, unix.EOPNOTSUPP) {
-					t.Skipf("kernel feature missing: what %s is made of: %v", tt.name, err)
-				}
-				if err != nil {
-					return err
-				}
-				used, why, err := HasAddressOrDefaultRoute(pair.Ends[0].Name)
-				if used != tt.used || !strings.Contains(why, tt.why) {
-					t.Errorf("got %v, %q; want %v, %q", used, why, tt.used, tt.why)
-				}
-				return err
-			})
-		})
-	}
-}
-
 // The reasons for silence, without the five seconds.
 func TestSilence(t *testing.T) {
 	setDown := func(t *testing.T, end *veth.End) {
@@ -492,12 +445,12 @@ func TestSilence(t *testing.T) {
 		{"queues_grown", veth.Options{SpareQueues: 1}, Config{}, func(t *testing.T, p *veth.Pair, d *Device) {
 			for _, end := range []*veth.End{p.Ends[0], p.Ends[1]} {
 				testnet.Do(t, end, func() error {
-					i, err := openInterface(end.Name)
+					tool, err := ethtool.NewEthtool()
 					if err != nil {
 						return err
 					}
-					defer i.close()
-					c, err := i.tool.GetChannels(end.Name)
+					defer tool.Close()
+					c, err := tool.GetChannels(end.Name)
 					if err != nil {
 						return err
 					}
@@ -506,7 +459,7 @@ func TestSilence(t *testing.T) {
 					} else {
 						c.RxCount, c.TxCount = 2, 2
 					}
-					_, err = i.tool.SetChannels(end.Name, c)
+					_, err = tool.SetChannels(end.Name, c)
 					return err
 				})
 			}
@@ -542,51 +495,6 @@ func TestSilence(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 			d.hook.look()
-		})
-	}
-}
-
-// An MTU that does not fit is refused with the one to set, where frames cannot
-// come in parts; the offer is taken away here, since veth makes it.
-func TestPlanParts(t *testing.T) {
-	tests := []struct {
-		name    string
-		mtu     int
-		chunk   int
-		offered bool
-		want    string // the plan, or part of the error
-	}{
-		{"ordinary", 1500, 4096, true, "[false]"},
-		{"ordinary_small_chunk", 1500, 2048, true, "[false]"},
-		{"jumbo_that_fits", 3500, 4096, true, "[true false]"},
-		{"jumbo_that_fits_not_offered", 3500, 4096, false, "[false]"},
-		{"jumbo", 9000, 4096, true, "[true]"},
-		{"jumbo_not_offered", 9000, 4096, false, "set the MTU to 3818 or less (ip link set dev xcapa0 mtu 3818)"},
-		{"small_chunk_not_offered", 1800, 2048, false, "set the MTU to 1770 or less"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			pair := testnet.Pair(t, veth.Options{MTU: tt.mtu})
-			testnet.Do(t, pair.Ends[0], func() error {
-				i, err := openInterface("xcapa0")
-				if err != nil {
-					return err
-				}
-				defer i.close()
-				h := &Hook{config: Config{ChunkSize: tt.chunk}.withDefaults(), iface: i, features: features{known: true}}
-				if tt.offered {
-					h.features.xdp = xdpRXScatter
-				}
-				plan, err := planParts(h)
-				got := fmt.Sprint(plan)
-				if err != nil {
-					got = err.Error()
-				}
-				if !strings.Contains(got, tt.want) {
-					t.Errorf("got %s, want %s", got, tt.want)
-				}
-				return nil
-			})
 		})
 	}
 }

@@ -2,7 +2,6 @@ package afxdp
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -17,67 +16,6 @@ import (
 	"xcapa/internal/testnet"
 	"xcapa/internal/veth"
 )
-
-func TestHasAddressOrDefaultRoute(t *testing.T) {
-	prefixes := func(list ...string) (p []netip.Prefix) {
-		for _, s := range list {
-			p = append(p, netip.MustParsePrefix(s))
-		}
-		return p
-	}
-	tests := []struct {
-		name      string
-		addresses []netip.Prefix
-		gateway   string
-		want      string // in why; "": unused
-	}{
-		{"bare", nil, "", ""},
-		{"ipv4", prefixes("192.0.2.1/24"), "", "has the address 192.0.2.1/24"},
-		{"ipv6", prefixes("2001:db8::1/64"), "", "has the address 2001:db8::1/64"},
-		{"ipv6_link_local", prefixes("fe80::1/64"), "", ""},
-		{"ipv6_link_local_gateway", prefixes("fe80::1/64"), "fe80::2", "has the default route"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			o := veth.Options{Addresses: [2][]netip.Prefix{tt.addresses, nil}}
-			pair := testnet.Pair(t, o)
-			end := pair.Ends[0]
-			testnet.Do(t, end, func() error {
-				if tt.gateway != "" {
-					gateway := netip.MustParseAddr(tt.gateway).AsSlice()
-					if err := netlink.RouteAdd(&netlink.Route{LinkIndex: end.Index, Gw: gateway}); err != nil {
-						return err
-					}
-				}
-				used, why, err := HasAddressOrDefaultRoute(end.Name)
-				if err != nil {
-					return err
-				}
-				if used != (tt.want != "") || !strings.Contains(why, tt.want) {
-					t.Errorf("got %v, %q; want %q", used, why, tt.want)
-				}
-				if used && !strings.HasPrefix(why, end.Name+" ") {
-					t.Errorf("got %q, want the interface named", why)
-				}
-				return nil
-			})
-			d, err := tryOpen(end, Config{})
-			if err == nil {
-				d.Close()
-			}
-			if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), "--take-over") {
-				t.Errorf("open: got %v, want refused %v", err, tt.want != "")
-			}
-		})
-	}
-	pair := testnet.Pair(t, veth.Options{})
-	testnet.Do(t, pair.Ends[0], func() error {
-		if _, _, err := HasAddressOrDefaultRoute("none0"); !errors.Is(err, unix.ENODEV) || !strings.Contains(err.Error(), pair.Ends[0].Name) {
-			t.Errorf("no such interface: got %v, want ENODEV and the interfaces there are", err)
-		}
-		return nil
-	})
-}
 
 // Somebody else's program, however attached, is left in place and named.
 func TestForeignProgramIsRefused(t *testing.T) {

@@ -37,16 +37,16 @@ func (h *Hook) look() {
 			h.markActivity(n)
 		}
 	}
-	if n, err := h.iface.queues(); err == nil && n > h.queues {
+	if n, err := h.iface.Queues(); err == nil && n > h.queues {
 		h.grown.Store(int64(n))
-		h.note("%s has grown from %d to %d RX queues: frames of the new ones go to the host; start again to capture them", h.iface.name, h.queues, n)
+		h.note("%s has grown from %d to %d RX queues: frames of the new ones go to the host; start again to capture them", h.iface.Name, h.queues, n)
 	}
 }
 
 // markActivity notes the state of the counters at a moment when frames came.
 func (h *Hook) markActivity(received uint64) {
 	a := activity{since: time.Now(), received: received, verdicts: h.Counters()}
-	if attrs, err := h.iface.link(); err == nil {
+	if attrs, err := h.iface.Link(); err == nil {
 		a.nic = nicFrames(attrs)
 	}
 	h.activityMu.Lock()
@@ -76,11 +76,11 @@ func (h *Hook) Silence() string {
 	if quiet < silenceAfter {
 		return ""
 	}
-	return fmt.Sprintf("no frame from %s for %d s: %s", h.iface.name, int(quiet.Seconds()), h.explainSilence(was))
+	return fmt.Sprintf("no frame from %s for %d s: %s", h.iface.Name, int(quiet.Seconds()), h.explainSilence(was))
 }
 
 func (h *Hook) explainSilence(was activity) string {
-	attrs, err := h.iface.link()
+	attrs, err := h.iface.Link()
 	if err != nil {
 		if h.Err() != nil || isLinkNotFound(err) {
 			return "the interface is gone; start again when it is back"
@@ -89,7 +89,7 @@ func (h *Hook) explainSilence(was activity) string {
 	}
 	now := h.Counters()
 	seen := now.Total() - was.verdicts.Total()
-	switch name := h.iface.name; {
+	switch name := h.iface.Name; {
 	case attrs.RawFlags&flagUp == 0:
 		return fmt.Sprintf("it is down; ip link set dev %s up", name)
 	case attrs.OperState == netlink.OperDown || attrs.OperState == netlink.OperLowerLayerDown:

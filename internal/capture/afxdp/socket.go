@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"xcapa/internal/host"
 )
 
 // socket is one AF_XDP socket, bound to one RX queue, with its memory.
@@ -72,11 +74,13 @@ func nextPowerOfTwo(n int) uint32 { return 1 << bits.Len32(uint32(n-1)) }
 
 // explainSocket says what a refused AF_XDP socket means.
 func explainSocket(err error) error {
-	switch {
-	case errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("%w (%w): this kernel is built without AF_XDP (CONFIG_XDP_SOCKETS); use --engine afpacket", err, errors.ErrUnsupported)
-	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w: run as root, or with CAP_NET_RAW", err)
+	if p := host.SocketRefused(err); p != nil {
+		return p
+	}
+	if errors.Is(err, unix.EPERM) {
+		if p := host.Lacks("AF_XDP", host.AFXDPNeeds...); p != nil {
+			return p
+		}
 	}
 	return err
 }

@@ -40,6 +40,9 @@ func newFakeKernel(tb testing.TB, c Config, scatter bool) *fakeKernel {
 	return &fakeKernel{source: newSource(c, s, scatter)}
 }
 
+// packetHeadroom is XDP_PACKET_HEADROOM: where a frame begins in its chunk.
+const packetHeadroom = 256
+
 // lent is how many chunks the kernel has.
 func (k *fakeKernel) lent() int { return int(*k.fill.producer - k.fillConsumed) }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"xcapa/internal/host"
 )
 
 // hugePage is the size of a huge page on amd64, and a multiple of it elsewhere
@@ -39,7 +41,7 @@ func registerUMEM(fd int, memory []byte, chunk int) error {
 	reg := unix.XDPUmemReg{Addr: uint64(address(memory)), Len: uint64(len(memory)), Size: uint32(chunk)}
 	err := setsockopt(fd, unix.XDP_UMEM_REG, &reg)
 	if errors.Is(err, unix.ENOBUFS) {
-		return fmt.Errorf("lock %d MiB of frames in memory: %w: raise the limit (ulimit -l, LimitMEMLOCK=), give CAP_IPC_LOCK, or use fewer frames", len(memory)>>20, err)
+		return host.MemoryRefused(uint64(len(memory)))
 	}
 	if err != nil {
 		return fmt.Errorf("register %d MiB of frames: %w", len(memory)>>20, err)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xcapa/bpf"
+	"xcapa/internal/host"
 )
 
 // rxVLAN is the offload by which a NIC takes the VLAN tag off a frame, where no
@@ -20,34 +21,34 @@ const rxVLAN = "rx-vlan-hw-parse"
 
 // keepTags sees to it that VLAN tags are captured, or says that they are not.
 func (h *Hook) keepTags() {
-	if h.program == bpf.ProgramRedirectMeta && h.features.rxMetadata&metadataVLAN != 0 {
+	if h.program == bpf.ProgramRedirectMeta && h.features.RXMetadata&host.MetadataVLAN != 0 {
 		return // the program is told the tag, and it is put back
 	}
-	on, err := h.iface.feature(rxVLAN)
+	on, err := h.iface.Feature(rxVLAN)
 	if err != nil || !on {
 		return
 	}
-	if h.iface.driver == "veth" {
+	if h.iface.Driver == "veth" {
 		// There is no NIC that takes tags off, but the peer may have left
 		// them beside the frame.
 		h.note("VLAN tags that the veth peer adds by offload are lost: turn it off there (ethtool -K PEER tx-vlan-offload off)")
 	}
 	if h.config.StateDir == "" {
-		h.note("VLAN tags are lost: the NIC takes them off (ethtool -K %s rxvlan off)", h.iface.name)
+		h.note("VLAN tags are lost: the NIC takes them off (ethtool -K %s rxvlan off)", h.iface.Name)
 		return
 	}
 	if h.vlan, err = vlanOffloadOff(h.iface, h.config.StateDir); err != nil {
 		h.note("VLAN tags are lost: the NIC takes them off, and %v", err)
 		return
 	}
-	h.config.Logger.Info("rxvlan offload off while capturing", "interface", h.iface.name)
+	h.config.Logger.Info("rxvlan offload off while capturing", "interface", h.iface.Name)
 }
 
 // vlanOffload is an offload that was switched off and is to be restored. The
 // state file is locked while this process lives: who finds it unlocked finds
 // the trace of a crash.
 type vlanOffload struct {
-	iface *iface
+	iface *host.Interface
 	file  *os.File
 }
 
@@ -71,12 +72,12 @@ func statePath(dir, name string, namespace uint64) string {
 
 // vlanOffloadOff switches the offload off. The state file comes first: a crash
 // between the two leaves a file that restores what is already so.
-func vlanOffloadOff(i *iface, dir string) (*vlanOffload, error) {
-	attrs, err := i.link()
+func vlanOffloadOff(i *host.Interface, dir string) (*vlanOffload, error) {
+	attrs, err := i.Link()
 	if err != nil {
 		return nil, err
 	}
-	state := vlanState{Interface: i.name, Index: i.index, MAC: attrs.HardwareAddr.String(), Feature: rxVLAN, Boot: bootID()}
+	state := vlanState{Interface: i.Name, Index: i.Index, MAC: attrs.HardwareAddr.String(), Feature: rxVLAN, Boot: bootID()}
 	if state.Namespace, err = networkNamespace(); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func vlanOffloadOff(i *iface, dir string) (*vlanOffload, error) {
 		return nil, err
 	}
 	v := &vlanOffload{iface: i, file: file}
-	if err := i.setFeature(rxVLAN, false); err != nil {
+	if err := i.SetFeature(rxVLAN, false); err != nil {
 		return nil, errors.Join(fmt.Errorf("it cannot be told to leave them (%w)", err), v.forget())
 	}
 	return v, nil
@@ -123,12 +124,12 @@ func writeState(dir string, state vlanState) (*os.File, error) {
 
 // restore switches the offload on again, if the interface is still there.
 func (v *vlanOffload) restore() error {
-	if _, err := v.iface.link(); err != nil {
+	if _, err := v.iface.Link(); err != nil {
 		return v.forget()
 	}
-	if err := v.iface.setFeature(rxVLAN, true); err != nil {
+	if err := v.iface.SetFeature(rxVLAN, true); err != nil {
 		v.file.Close() // the state file stays: xcapa cleanup tries again
-		return fmt.Errorf("switch %s of %s on again: %w", rxVLAN, v.iface.name, err)
+		return fmt.Errorf("switch %s of %s on again: %w", rxVLAN, v.iface.Name, err)
 	}
 	return v.forget()
 }
@@ -197,24 +198,24 @@ func restoreFile(path string) (done string, err error) {
 	if namespace, err := networkNamespace(); err != nil || namespace != state.Namespace {
 		return "", err
 	}
-	i, err := openInterface(state.Interface)
+	i, err := host.OpenInterface(state.Interface)
 	if errors.Is(err, unix.ENODEV) {
 		return "", os.Remove(path)
 	}
 	if err != nil {
 		return "", err
 	}
-	defer i.close()
-	if attrs, err := i.link(); err != nil || attrs.Index != state.Index || attrs.HardwareAddr.String() != state.MAC {
+	defer i.Close()
+	if attrs, err := i.Link(); err != nil || attrs.Index != state.Index || attrs.HardwareAddr.String() != state.MAC {
 		return "", errors.Join(err, os.Remove(path)) // another interface of that name
 	}
 	if state.Feature != rxVLAN {
 		return "", fmt.Errorf("%s: it names the feature %q: remove the file", path, state.Feature)
 	}
-	if err := i.setFeature(rxVLAN, true); err != nil {
-		return "", fmt.Errorf("switch %s of %s on again: %w", rxVLAN, i.name, err)
+	if err := i.SetFeature(rxVLAN, true); err != nil {
+		return "", fmt.Errorf("switch %s of %s on again: %w", rxVLAN, i.Name, err)
 	}
-	return fmt.Sprintf("%s: %s is on again", i.name, rxVLAN), os.Remove(path)
+	return fmt.Sprintf("%s: %s is on again", i.Name, rxVLAN), os.Remove(path)
 }
 
 func bootID() string {

@@ -33,7 +33,7 @@ func watch(h *Hook) (_ *watcher, err error) {
 	defer func() {
 		if err != nil {
 			w.closeFDs()
-			err = fmt.Errorf("watch interface %s: %w", h.iface.name, err)
+			err = fmt.Errorf("watch interface %s: %w", h.iface.Name, err)
 		}
 	}()
 	if w.stopFD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
@@ -78,7 +78,7 @@ func (w *watcher) run() {
 func (w *watcher) read(buffer []byte) {
 	n, _, err := unix.Recvfrom(w.fd, buffer, 0)
 	if errors.Is(err, unix.ENOBUFS) { // news were lost: look for ourselves
-		if _, err := w.hook.iface.link(); errors.Is(err, unix.ENODEV) || isLinkNotFound(err) {
+		if _, err := w.hook.iface.Link(); errors.Is(err, unix.ENODEV) || isLinkNotFound(err) {
 			w.tellGone()
 		}
 		return
@@ -95,7 +95,7 @@ func (w *watcher) read(buffer []byte) {
 			continue
 		}
 		// struct ifinfomsg: the index is at byte 4.
-		if int(binary.NativeEndian.Uint32(m.Data[4:])) != w.hook.iface.index {
+		if int(binary.NativeEndian.Uint32(m.Data[4:])) != w.hook.iface.Index {
 			continue
 		}
 		if m.Header.Type == unix.RTM_DELLINK {
@@ -107,7 +107,7 @@ func (w *watcher) read(buffer []byte) {
 func (w *watcher) tellGone() {
 	w.gone.Store(true)
 	w.wake()
-	w.hook.config.Logger.Error("interface gone", "interface", w.hook.iface.name)
+	w.hook.config.Logger.Error("interface gone", "interface", w.hook.iface.Name)
 }
 
 // wake makes goneFD readable, for good: nobody reads it.
@@ -120,7 +120,7 @@ func (w *watcher) err() error {
 	if !w.gone.Load() {
 		return nil
 	}
-	return fmt.Errorf("interface %s is gone: %w: start again when it is back", w.hook.iface.name, unix.ENODEV)
+	return fmt.Errorf("interface %s is gone: %w: start again when it is back", w.hook.iface.Name, unix.ENODEV)
 }
 
 func (w *watcher) close() {

@@ -1,4 +1,4 @@
-package afxdp
+package host
 
 import (
 	"errors"
@@ -15,24 +15,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// iface is a network interface and the sockets by which it is asked and set.
-// They belong to the network namespace in which it was opened; its methods may
-// be called from any thread and goroutine.
-type iface struct {
-	name   string
-	index  int
-	driver string
+// Interface is a network interface and the sockets by which it is asked and
+// set. They belong to the network namespace in which it was opened; its methods
+// may be called from any thread and goroutine.
+type Interface struct {
+	Name   string
+	Index  int
+	Driver string // "" where it does not say
 
 	mu    sync.Mutex // one request at a time
 	route *netlink.Handle
 	tool  *ethtool.Ethtool
 }
 
-func openInterface(name string) (_ *iface, err error) {
-	i := &iface{name: name}
+// OpenInterface finds an interface of the calling thread's network namespace.
+// The error for one that is not there is unix.ENODEV and lists those that are.
+func OpenInterface(name string) (_ *Interface, err error) {
+	i := &Interface{Name: name}
 	defer func() {
 		if err != nil {
-			i.close()
+			i.Close()
 		}
 	}()
 	if i.route, err = netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_GENERIC); err != nil {
@@ -42,95 +44,107 @@ func openInterface(name string) (_ *iface, err error) {
 	if err != nil {
 		return nil, i.explainMissing(err)
 	}
-	i.index = link.Attrs().Index
+	i.Index = link.Attrs().Index
 	if i.tool, err = ethtool.NewEthtool(); err != nil {
 		return nil, fmt.Errorf("open an ethtool socket: %w", err)
 	}
-	i.driver, _ = i.tool.DriverName(name) // "" where it does not say
+	i.Driver, _ = i.tool.DriverName(name) // "" where it does not say
 	return i, nil
 }
 
 // explainMissing lists the interfaces that there are.
-func (i *iface) explainMissing(err error) error {
+func (i *Interface) explainMissing(err error) error {
 	var missing netlink.LinkNotFoundError
 	if !errors.As(err, &missing) {
-		return fmt.Errorf("look up interface %s: %w", i.name, err)
+		return fmt.Errorf("look up interface %s: %w", i.Name, err)
 	}
 	links, _ := i.route.LinkList()
 	var names []string
 	for _, l := range links {
 		names = append(names, l.Attrs().Name)
 	}
-	return fmt.Errorf("open interface %s: %w: there are %s", i.name, unix.ENODEV, strings.Join(names, ", "))
+	return fmt.Errorf("open interface %s: %w: there are %s", i.Name, unix.ENODEV, strings.Join(names, ", "))
 }
 
-// link asks the kernel for the interface as it is now.
-func (i *iface) link() (*netlink.LinkAttrs, error) {
+// Link asks the kernel for the interface as it is now.
+func (i *Interface) Link() (*netlink.LinkAttrs, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	link, err := i.route.LinkByIndex(i.index)
+	link, err := i.route.LinkByIndex(i.Index)
 	if err != nil {
-		return nil, fmt.Errorf("look up interface %s: %w", i.name, err)
+		return nil, fmt.Errorf("look up interface %s: %w", i.Name, err)
 	}
 	return link.Attrs(), nil
 }
 
-// queues is the number of RX queues in use.
-func (i *iface) queues() (int, error) {
-	channels, err := i.tool.GetChannels(i.name)
+// Queues is the number of RX queues in use.
+func (i *Interface) Queues() (int, error) {
+	channels, err := i.tool.GetChannels(i.Name)
 	if n := int(channels.RxCount + channels.CombinedCount); err == nil && n > 0 {
 		return n, nil
 	}
 	// The driver does not say. Sysfs does, if it is mounted for this network
 	// namespace; else it is as many as the interface was made with.
-	dir := filepath.Join("/sys/class/net", i.name)
-	if index, err := os.ReadFile(filepath.Join(dir, "ifindex")); err == nil && strings.TrimSpace(string(index)) == strconv.Itoa(i.index) {
+	dir := filepath.Join("/sys/class/net", i.Name)
+	if index, err := os.ReadFile(filepath.Join(dir, "ifindex")); err == nil && strings.TrimSpace(string(index)) == strconv.Itoa(i.Index) {
 		if found, err := filepath.Glob(filepath.Join(dir, "queues", "rx-*")); err == nil && len(found) > 0 {
 			return len(found), nil
 		}
 	}
-	link, err := i.link()
+	link, err := i.Link()
 	if err != nil {
 		return 0, err
 	}
 	return max(link.NumRxQueues, 1), nil
 }
 
-// feature reports whether an offload is on; false where there is none of that
+// Feature reports whether an offload is on; false where there is none of that
 // name.
-func (i *iface) feature(name string) (bool, error) {
-	features, err := i.tool.Features(i.name)
+func (i *Interface) Feature(name string) (bool, error) {
+	features, err := i.tool.Features(i.Name)
 	return features[name], err
 }
 
-func (i *iface) setFeature(name string, on bool) error {
-	if err := i.tool.Change(i.name, map[string]bool{name: on}); err != nil {
+// SetFeature switches an offload, and reports a driver that keeps it.
+func (i *Interface) SetFeature(name string, on bool) error {
+	if err := i.tool.Change(i.Name, map[string]bool{name: on}); err != nil {
 		return err
 	}
 	// A driver may keep an offload that it was told to drop.
-	if got, err := i.feature(name); err != nil || got != on {
+	if got, err := i.Feature(name); err != nil || got != on {
 		return fmt.Errorf("the driver keeps it %s", map[bool]string{true: "on", false: "off"}[got])
 	}
 	return nil
 }
 
-// promiscuous makes the interface take frames to all addresses for as long as
+// Promiscuous makes the interface take frames to all addresses for as long as
 // the returned socket is open: the kernel undoes it when this process dies.
-func (i *iface) promiscuous() (fd int, err error) {
+func (i *Interface) Promiscuous() (fd int, err error) {
 	// Protocol 0: the socket itself receives nothing.
 	fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("make %s promiscuous: %w", i.name, err)
+		return -1, fmt.Errorf("make %s promiscuous: %w", i.Name, err)
 	}
-	mreq := unix.PacketMreq{Ifindex: int32(i.index), Type: unix.PACKET_MR_PROMISC}
+	mreq := unix.PacketMreq{Ifindex: int32(i.Index), Type: unix.PACKET_MR_PROMISC}
 	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &mreq); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("make %s promiscuous: %w", i.name, err)
+		return -1, fmt.Errorf("make %s promiscuous: %w", i.Name, err)
 	}
 	return fd, nil
 }
 
-func (i *iface) close() {
+// Down is the problem of an interface that is switched off.
+func Down(name string) *Problem {
+	return &Problem{
+		Found: fmt.Sprintf("interface %s is down", name),
+		Why:   "no frame arrives on it",
+		Mend:  fmt.Sprintf("ip link set dev %s up", name),
+		Err:   unix.ENETDOWN,
+	}
+}
+
+// Close closes the sockets.
+func (i *Interface) Close() {
 	if i.route != nil {
 		i.route.Close()
 	}
@@ -139,21 +153,12 @@ func (i *iface) close() {
 	}
 }
 
-// HasAddressOrDefaultRoute reports whether the host itself uses an interface:
-// AF_XDP would take its traffic away. why says by what, for people. Link-local
-// IPv6 addresses do not count: the kernel gives them to every interface that is
-// up. A port of a bridge or bond is used if the bridge or bond is.
-func HasAddressOrDefaultRoute(name string) (used bool, why string, err error) {
-	i, err := openInterface(name)
-	if err != nil {
-		return false, "", err
-	}
-	defer i.close()
-	return i.usedByHost()
-}
-
-func (i *iface) usedByHost() (used bool, why string, err error) {
-	attrs, err := i.link()
+// UsedByHost reports whether the host itself uses the interface: AF_XDP would
+// take its traffic away. why says by what, for people. Link-local IPv6
+// addresses do not count: the kernel gives them to every interface that is up.
+// A port of a bridge or bond is used if the bridge or bond is.
+func (i *Interface) UsedByHost() (used bool, why string, err error) {
+	attrs, err := i.Link()
 	if err != nil {
 		return false, "", err
 	}
@@ -206,4 +211,14 @@ func leadsTo(r netlink.Route, index int) bool {
 		}
 	}
 	return r.LinkIndex == index
+}
+
+// InUse is the problem of AF_XDP on an interface that the host itself uses; why
+// is UsedByHost's.
+func InUse(why string) *Problem {
+	return &Problem{
+		Found: why,
+		Why:   "AF_XDP would take its traffic away from the host",
+		Or:    "use --engine afpacket, or --take-over if that is what you want (--keep arp,nd,22 lets named traffic pass)",
+	}
 }
