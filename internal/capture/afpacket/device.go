@@ -89,15 +89,19 @@ func (d *Device) openSource(c Config, queue int) (n nic, err error) {
 
 // share joins the sockets into one fanout group, if there are several.
 func (d *Device) share() (err error) {
-	group := 0
+	if len(d.sources) == 1 {
+		return nil
+	}
+	group := newGroup
 	for _, s := range d.sources {
-		if len(d.sources) == 1 {
-			return nil
-		}
 		if group, err = joinFanout(s.fd, group); err != nil {
 			return err
 		}
 	}
+	// A CPU that was handing a frame round before the last socket joined may
+	// still give it to the group and to that socket on its own. It must be
+	// done before any socket accepts a frame, or two of them deliver it.
+	waitForReceivePath()
 	return nil
 }
 

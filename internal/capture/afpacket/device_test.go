@@ -349,6 +349,31 @@ func TestWorkersShareByFlow(t *testing.T) {
 	}
 }
 
+// Fanout groups are numbered from 0, which the first group after boot gets: a
+// socket that joins it must not end up in another one, where every frame is
+// delivered again.
+func TestJoinGroupZero(t *testing.T) {
+	pair := testnet.Pair(t, veth.Options{})
+	var fds [3]int
+	for i := range fds {
+		testnet.Do(t, pair.Ends[0], func() (err error) {
+			if fds[i], err = openSocket(); err != nil {
+				return err
+			}
+			return bind(fds[i], pair.Ends[0].Index)
+		})
+		defer unix.Close(fds[i])
+		group := newGroup
+		if i < 2 {
+			group = 0 // the first makes it
+		}
+		got, err := joinFanout(fds[i], group)
+		if err != nil || (got == 0) != (i < 2) {
+			t.Errorf("socket %d asked for group %d: got %d, %v", i, group, got, err)
+		}
+	}
+}
+
 func TestLoopbackOnce(t *testing.T) {
 	pair := testnet.Pair(t, veth.Options{})
 	d := openOn(t, pair.Ends[0], Config{Interface: "lo", Promiscuous: true})

@@ -30,5 +30,7 @@
 //   - An interface that goes down stays captured and goes on when it comes up;
 //     one that is removed ends the source with an error.
 //   - Sockets sharing an interface (Workers) begin with a filter that refuses
-//     everything, or the first would see frames twice until the last has joined.
+//     everything, or the first would see frames twice until the last has joined
+//     and no CPU is on its way between the two any more.
+//   - A fanout group can have number 0: the first after boot has.
 package afpacket

@@ -107,13 +107,17 @@ func setPromiscuous(fd, index int) error {
 	return unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &m)
 }
 
+// newGroup asks joinFanout for a group of its own. It is no group's number: 0
+// is, the first that the kernel gives away after it booted.
+const newGroup = -1
+
 // joinFanout makes fd share its interface's frames with the sockets of the same
-// group, by a hash over the flow that is the same in both directions. group 0
-// asks the kernel for a number that nobody uses; the number is returned.
+// group, by a hash over the flow that is the same in both directions. It returns
+// the group's number, 0 to 65535.
 func joinFanout(fd, group int) (int, error) {
 	arg := group | unix.PACKET_FANOUT_HASH<<16
-	if group == 0 {
-		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+	if group == newGroup {
+		arg = (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_UNIQUEID) << 16
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
 		return 0, fmt.Errorf("join the workers' fanout group: %w", err)
