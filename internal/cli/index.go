@@ -121,7 +121,9 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	}
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
 	cfg.Logger = o.logger(s)
-	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); err != nil {
+	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); ctx.Err() != nil {
+		return nil // told to end before anything began
+	} else if err != nil {
 		return kafkaError(err)
 	}
 	producer, err := kafka.NewProducer(ctx, cfg)

@@ -113,7 +113,16 @@ func (s *Stage) Run(ctx context.Context, consumer Consumer) error {
 	end()
 	worker.Wait()
 	s.books.end()
-	return errors.Join(err, s.failure())
+	if failed := s.failure(); !interrupted(ctx, failed) {
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// interrupted: err is what ctx's end did to something under way, such as the
+// taking over of a partition. Nothing is lost by it: nothing was committed.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // loop polls until there is a reason to stop.
@@ -129,6 +138,9 @@ func (s *Stage) loop(ctx context.Context) error {
 		batches, err := s.poll(ctx, last)
 		for i := range batches {
 			s.enqueue(&batches[i])
+		}
+		if interrupted(ctx, err) {
+			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("read from Kafka: %w", err)
