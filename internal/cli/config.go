@@ -37,10 +37,9 @@ default. Secrets stand in files of their own, which the settings name.`,
 
 func newConfigCheckCommand(s *streams) *cobra.Command {
 	return &cobra.Command{
-		Use:   "check [FILE]",
-		Short: "Check a configuration file, and name everything that is wrong with it",
-		Example: `  xcapa config check xcapa.yaml
-  xcapa config check                  the file that would be read`,
+		Use:     "check [FILE]",
+		Short:   "Check a configuration file, and name everything that is wrong with it",
+		Example: `  xcapa config check xcapa.yaml`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageErrorf("one file at a time, got %d", len(args))

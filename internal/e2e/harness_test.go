@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -29,6 +30,8 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "4") // what is parallel here waits more than it works
 	if os.Geteuid() != 0 && os.Getenv(testnet.RootEnv) != "1" {
 		return m.Run() // every test skips
 	}
