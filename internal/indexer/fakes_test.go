@@ -101,14 +101,14 @@ func (c *fakeConsumer) take() []Batch {
 		to := min(from+limit, len(list))
 		switch {
 		case from < to:
-			b := Batch{Topic: "t", Partition: p, Messages: list[from:to], FetchedAt: time.Unix(1795412282, 0)}
+			b := Batch{Topic: "t", Partition: p, Messages: list[from:to], Next: list[to-1].Offset + 1, FetchedAt: time.Unix(1795412282, 0)}
 			for _, m := range b.Messages {
 				b.Bytes += len(m.Value)
 			}
 			out = append(out, b)
 			c.next[p] = to
 		case len(c.poison[p]) > 0:
-			out = append(out, Batch{Topic: "t", Partition: p, Poison: &c.poison[p][0], FetchedAt: time.Now()})
+			out = append(out, Batch{Topic: "t", Partition: p, Poison: &c.poison[p][0], Next: c.poison[p][0].Last + 1, FetchedAt: time.Now()})
 			c.poison[p] = c.poison[p][1:]
 		}
 	}

@@ -213,15 +213,9 @@ func (s *Stage) enqueue(b *Batch) {
 	if end, ok := s.ends[p]; ok {
 		for len(b.Messages) > 0 && b.Messages[len(b.Messages)-1].Offset >= end {
 			b.Messages = b.Messages[:len(b.Messages)-1]
-			s.polled[p] = end
 		}
 	}
-	if n := len(b.Messages); n > 0 {
-		s.polled[p] = max(s.polled[p], b.Messages[n-1].Offset+1)
-	}
-	if b.Poison != nil {
-		s.polled[p] = max(s.polled[p], b.Poison.Last+1)
-	}
+	s.polled[p] = max(s.polled[p], b.Next)
 	s.mu.Unlock()
 	if len(b.Messages) > 0 || b.Poison != nil {
 		s.queue.push(job{batch: b, window: w})

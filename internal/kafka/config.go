@@ -45,6 +45,7 @@ type Config struct {
 	GroupInstanceID string        // static membership where Group.InstanceID is ""
 	Start           Start         // where Group.Start is ""
 	SessionTimeout  time.Duration // a silent member loses its partitions after this; 0 = DefaultSessionTimeout, brokers want at least 6 s
+	ReadUncommitted bool          // also read what transactions have not committed, or have aborted
 	MaxDecompressed int           // bytes one fetched batch may become; 0 = DefaultMaxDecompressed
 
 	Logger *slog.Logger // nil: silent

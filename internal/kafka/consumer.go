@@ -7,20 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"xcapa/internal/message"
-)
-
-// What one fetch may bring, per broker and per partition: with the client's
-// one fetch ahead, the memory a slow destination can make us hold. Both are
-// compressed bytes.
-const (
-	fetchMaxBytes          = 16 << 20
-	fetchMaxPartitionBytes = 1 << 20
 )
 
 // Group is what a consumer reads, as whom, and who is told about partitions
@@ -53,45 +42,19 @@ type Group struct {
 // two Polls.
 const rebalanceTimeout = 60 * time.Second
 
-// What a consumer brings is in the shape that all rooms share.
-type (
-	Position = message.Position
-	Batch    = message.Batch
-	Poison   = message.Poison
-)
-
-// FetchStats counts what a consumer fetched.
-type FetchStats struct {
-	Messages, Bytes uint64 // Bytes as in Batch
-	Poison          uint64 // unreadable batches stepped over
-	DataLoss        uint64 // times the broker had lost records we had not read
-}
-
 // Consumer reads topics as a member of a group. One goroutine calls Poll,
 // Commit, Pause and Resume; Stats and Lag may be called from any.
 type Consumer struct {
-	config Config
-	group  Group
-	client *kgo.Client
-	admin  *kadm.Client
-	link   link
-	unzip  *decompressor
+	fetcher
+	group Group
 
 	// gate is full while the owner is outside Poll and Close, and while a hook
 	// runs. Blocking rebalances on polls is not enough: the client holds back
 	// only what follows a poll that brought something, and not AdjustFetchOffsets.
 	gate    chan struct{}
-	next    map[kgoPartition]int64 // what Poll returns next; touched with the gate full
 	fatal   atomic.Pointer[error]
 	closing atomic.Pointer[context.Context] // Close's, once it runs
 	closed  bool
-
-	messages, bytes, poison, dataLoss atomic.Uint64
-}
-
-type kgoPartition struct {
-	topic     string
-	partition int32
 }
 
 // NewConsumer joins the group in the background; the first Poll brings
@@ -108,20 +71,12 @@ func NewConsumer(ctx context.Context, c Config, g Group) (*Consumer, error) {
 	if g.ID == "" || len(g.Topics) == 0 {
 		return nil, errors.New("configure Kafka consumer: give a group and at least one topic")
 	}
-	r := &Consumer{config: c.withDefaults(), group: g, gate: make(chan struct{}, 1), next: map[kgoPartition]int64{}}
+	r := &Consumer{group: g, gate: make(chan struct{}, 1)}
 	r.gate <- struct{}{}
-	opts, err := clientOptions(&r.config, &r.link)
-	if err != nil {
+	r.config = c.withDefaults()
+	if err := r.connect(r.options()...); err != nil {
 		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
 	}
-	if r.unzip, err = newDecompressor(r.config.MaxDecompressed); err != nil {
-		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
-	}
-	if r.client, err = kgo.NewClient(append(opts, r.options()...)...); err != nil {
-		r.unzip.close()
-		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
-	}
-	r.admin = kadm.NewClient(r.client)
 	return r, nil
 }
 
@@ -147,11 +102,6 @@ func (r *Consumer) options() []kgo.Opt {
 		kgo.AdjustFetchOffsetsFn(r.assigned),
 		kgo.OnPartitionsRevoked(r.revoked),
 		kgo.OnPartitionsLost(r.lost),
-		kgo.WithDecompressor(r.unzip),
-		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
-		kgo.FetchMaxWait(500 * time.Millisecond),
-		kgo.AlwaysRetryEOF(), // a connection cut early is no reason to end; Check finds missing SASL
 	}
 	if r.group.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(r.group.InstanceID))
@@ -193,98 +143,6 @@ func (r *Consumer) Poll(ctx context.Context) ([]Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-	}
-}
-
-// take turns what the client brought into batches and the first final error.
-func (r *Consumer) take(fetches kgo.Fetches) (batches []Batch, final error) {
-	now := time.Now()
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) > 0 {
-			batches = append(batches, r.batch(p, now))
-		}
-		if p.Err == nil {
-			return
-		}
-		if poison, ok := r.stepOver(p, now); ok {
-			batches = append(batches, poison)
-		} else if err := r.fetchError(p); err != nil && final == nil {
-			final = err
-		}
-	})
-	return batches, final
-}
-
-// batch makes messages of the client's records: one slice of messages and one
-// of headers per batch, the bytes shared.
-func (r *Consumer) batch(p kgo.FetchTopicPartition, now time.Time) Batch {
-	headers := 0
-	for _, rec := range p.Records {
-		headers += len(rec.Headers)
-	}
-	b := Batch{Topic: p.Topic, Partition: p.Partition, FetchedAt: now, Messages: make([]message.Message, len(p.Records))}
-	slab := make([]message.Header, 0, headers)
-	for i, rec := range p.Records {
-		at := len(slab)
-		b.Bytes += len(rec.Key) + len(rec.Value)
-		for _, h := range rec.Headers {
-			slab = append(slab, message.Header(h))
-			b.Bytes += len(h.Key) + len(h.Value)
-		}
-		b.Messages[i] = message.Message{
-			Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Time: rec.Timestamp,
-			Key: rec.Key, Value: rec.Value, Headers: slab[at:len(slab):len(slab)],
-		}
-	}
-	r.next[kgoPartition{p.Topic, p.Partition}] = p.Records[len(p.Records)-1].Offset + 1
-	r.messages.Add(uint64(len(b.Messages)))
-	r.bytes.Add(uint64(b.Bytes))
-	return b
-}
-
-// stepOver moves the partition behind a batch that cannot be decompressed.
-func (r *Consumer) stepOver(p kgo.FetchTopicPartition, now time.Time) (Batch, bool) {
-	var bad *kgo.ErrDecompressTooLarge
-	if !errors.As(p.Err, &bad) {
-		return Batch{}, false
-	}
-	r.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{
-		p.Topic: {p.Partition: {Epoch: bad.Epoch, Offset: bad.NextOffset}},
-	})
-	r.next[kgoPartition{p.Topic, p.Partition}] = bad.NextOffset
-	r.poison.Add(1)
-	err := fmt.Errorf("read %s partition %d offsets %d to %d: the batch is damaged or decompresses to more than %d bytes",
-		p.Topic, p.Partition, bad.Offset, bad.NextOffset-1, r.config.MaxDecompressed)
-	r.config.Logger.Warn(err.Error())
-	return Batch{Topic: p.Topic, Partition: p.Partition, FetchedAt: now,
-		Poison: &Poison{First: bad.Offset, Last: bad.NextOffset - 1, Err: err}}, true
-}
-
-// fetchError sorts what the client reports beside records. nil: it deals with
-// it itself, or the caller's context ended.
-func (r *Consumer) fetchError(p kgo.FetchTopicPartition) error {
-	var lost *kgo.ErrDataLoss
-	var session *kgo.ErrGroupSession
-	switch err := p.Err; {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return nil // Poll looks at its own context
-	case errors.Is(err, kgo.ErrClientClosed):
-		return fmt.Errorf("poll Kafka: %w", ErrClosed)
-	case errors.As(err, &lost):
-		r.dataLoss.Add(1)
-		r.config.Logger.Warn("kafka: " + lost.Error())
-		return nil
-	case errors.As(err, &session):
-		if kgo.IsRetryableBrokerErr(session.Err) || kerr.IsRetriable(session.Err) || isNetwork(session.Err) || isMoved(session.Err) {
-			return nil // the client joins again by itself
-		}
-		return explain("join consumer group "+r.group.ID, &r.config, session.Err)
-	default:
-		where := "read topic " + p.Topic
-		if p.Partition >= 0 {
-			where = fmt.Sprintf("%s partition %d", where, p.Partition)
-		}
-		return explain(where, &r.config, err)
 	}
 }
 
@@ -330,30 +188,6 @@ func commitError(resp *kmsg.OffsetCommitResponse, err error) error {
 	return nil
 }
 
-// Pause stops fetching partitions, and drops what was fetched ahead of Poll;
-// Resume goes on where Poll left off. A pause ends when its partition goes.
-func (r *Consumer) Pause(parts ...Position) { r.client.PauseFetchPartitions(byTopic(parts)) }
-
-// Resume undoes Pause.
-func (r *Consumer) Resume(parts ...Position) { r.client.ResumeFetchPartitions(byTopic(parts)) }
-
-func byTopic(parts []Position) map[string][]int32 {
-	m := map[string][]int32{}
-	for _, p := range parts {
-		m[p.Topic] = append(m[p.Topic], p.Partition)
-	}
-	return m
-}
-
-// Fetched is what was read so far.
-func (r *Consumer) Fetched() FetchStats {
-	return FetchStats{Messages: r.messages.Load(), Bytes: r.bytes.Load(), Poison: r.poison.Load(), DataLoss: r.dataLoss.Load()}
-}
-
-// Health is nil while the brokers can be reached, as far as the last attempt
-// told; else why not, in words.
-func (r *Consumer) Health() error { return explain("reach Kafka", &r.config, r.link.last()) }
-
 // Close leaves the group: OnRevoked is called for the partitions still ours,
 // with ctx, then they are free for others at once (with an InstanceID they stay
 // reserved for its next start). It may be called twice.
@@ -367,7 +201,6 @@ func (r *Consumer) Close(ctx context.Context) error {
 	defer func() { r.gate <- struct{}{} }()
 	r.client.AllowRebalance()
 	err := r.client.LeaveGroupContext(ctx)
-	r.client.Close()
-	r.unzip.close()
+	r.disconnect()
 	return explain("leave consumer group "+r.group.ID, &r.config, err)
 }

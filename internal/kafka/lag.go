@@ -26,7 +26,7 @@ func (r *Consumer) Lag(ctx context.Context) ([]PartitionLag, error) {
 	if err != nil {
 		return nil, explain(verb, &r.config, err)
 	}
-	ends, err := r.admin.ListEndOffsets(ctx, r.group.Topics...)
+	ends, err := r.ends(ctx, r.group.Topics...)
 	if err != nil {
 		return nil, explain(verb, &r.config, err)
 	}

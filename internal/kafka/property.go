@@ -56,6 +56,7 @@ var properties = []Property{
 	{Names: []string{"group.id"}, Help: "consumer group", set: setString(func(c *Config) *string { return &c.GroupID })},
 	{Names: []string{"group.instance.id"}, Help: "static member of the group", set: setString(func(c *Config) *string { return &c.GroupInstanceID })},
 	{Names: []string{"auto.offset.reset"}, Help: "earliest or latest, where nothing is committed", set: setReset},
+	{Names: []string{"isolation.level"}, Help: "read_committed or read_uncommitted", set: setIsolation},
 	{Names: []string{"session.timeout.ms"}, Help: "a silent consumer loses its partitions after this", set: setMillis(func(c *Config, d time.Duration) { c.SessionTimeout = d })},
 	{Names: []string{"enable.auto.commit"}, Help: "false only", set: only("false", "offsets are committed when the destination has stored the records")},
 }
@@ -188,6 +189,18 @@ func setReset(c *Config, v string) error {
 		c.Start = StartEnd
 	default:
 		return fmt.Errorf("%q is not earliest or latest", v)
+	}
+	return nil
+}
+
+func setIsolation(c *Config, v string) error {
+	switch v {
+	case "read_committed":
+		c.ReadUncommitted = false
+	case "read_uncommitted":
+		c.ReadUncommitted = true
+	default:
+		return fmt.Errorf("%q is not read_committed or read_uncommitted", v)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ type Position struct {
 type Batch struct {
 	Topic     string
 	Partition int32
-	Messages  []Message // never reused: valid as long as someone holds them
+	Messages  []Message // never reused: valid as long as someone holds them; none where only a transaction ended
+	Next      int64     // the offset behind all of this, also behind what is no message
 	Bytes     int       // keys, values and headers of Messages, decompressed
 	FetchedAt time.Time // when the poll had it
 	Poison    *Poison   // not nil: Messages is empty
