@@ -73,8 +73,8 @@ test-stack: build ## run the path against a real Apache Kafka and Elasticsearch 
 	@GO=$(GO) internal/stack/test.sh
 
 .PHONY: test-interop
-test-interop: go-version ## read blocks and store files with pyarrow and DuckDB (needs python3 and pip)
-	$(GO) test -count=1 -tags interop -run 'Interop|OtherPrograms|Pyarrow' -v ./internal/codec ./internal/store
+test-interop: go-version ## read blocks and store files with pyarrow and DuckDB, topics with kcat, captures with tshark (needs python3, pip, kcat, tshark)
+	$(GO) test -count=1 -tags interop -run 'Interop|OtherPrograms|Pyarrow' -v ./internal/codec ./internal/store ./internal/cli
 
 .PHONY: oracle
 CORPUS ?= testdata/pcap

@@ -43,10 +43,7 @@ type captureOptions struct {
 	count   int64
 	drain   time.Duration
 
-	// a capture file
-	write    string
-	format   string
-	rotation []string
+	save saveFlags // a capture file
 
 	// lines on the terminal
 	line    lineFlags
@@ -79,9 +76,7 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
-	f.StringVarP(&o.write, "write", "w", "", "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
-	f.StringVarP(&o.format, "file-format", "F", "", "`FORMAT` of -w: pcapng (default), pcap or pcap-ns")
-	f.StringArrayVarP(&o.rotation, "rotate", "b", nil, "next file of -w at `duration:SECONDS`, filesize:KB or packets:N; files:N keeps a ring; repeatable")
+	o.save.register(cmd, "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
 	o.line.register(cmd)
 	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
@@ -167,9 +162,9 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	}
 	p.printer = o.line.printer(o.brief)
 	switch {
-	case o.write != "" && len(o.kafka.brokers) > 0:
+	case o.save.path != "" && len(o.kafka.brokers) > 0:
 		return p, usageErrorf("-w and --brokers: frames go to a file or records to Kafka; start two captures for both")
-	case o.write == "" && (o.format != "" || len(o.rotation) > 0):
+	case o.save.path == "" && (o.save.format != "" || len(o.save.rotation) > 0):
 		return p, usageErrorf("-F and -b say how -w writes: name the file with -w")
 	case len(o.kafka.brokers) == 0:
 		return p, nil

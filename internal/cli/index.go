@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"time"
 
@@ -120,7 +119,7 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 		return err
 	}
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
-	cfg.Logger = o.logger(s)
+	cfg.Logger = peopleLogger(s, o.report.quiet)
 	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); ctx.Err() != nil {
 		return nil // told to end before anything began
 	} else if err != nil {
@@ -160,15 +159,6 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	stop()
 	// What is not settled is handed back: Kafka delivers it again.
 	return errors.Join(err, dest.Close(), report.finish())
-}
-
-// logger writes to people, unless quiet: then only what is wrong.
-func (o *indexOptions) logger(s *streams) *slog.Logger {
-	level := slog.LevelInfo
-	if o.report.quiet {
-		level = slog.LevelWarn
-	}
-	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 }
 
 func closeProducer(p *kafka.Producer) {

@@ -47,13 +47,13 @@ func (p *pipeline) open(ctx context.Context) error {
 		if err := p.openKafka(ctx); err != nil {
 			return err
 		}
-	case o.write == "":
+	case o.save.path == "":
 		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer}
 	}
 	if err := p.openDevices(); err != nil {
 		return err
 	}
-	if o.write != "" {
+	if o.save.path != "" {
 		var err error
 		if p.save, err = openSaveFile(o, p.devices); err != nil {
 			return err

@@ -14,10 +14,11 @@ import (
 // captures with AF_PACKET: pycapa never took traffic away from the host.
 func newPycapaCommand(s *streams) *cobra.Command {
 	return &cobra.Command{
-		Use:   "pycapa --producer --kafka-broker HOST:PORT --kafka-topic TOPIC -i INTERFACE",
-		Short: "Capture raw frames to Kafka with the command line of Metron's pycapa",
+		Use:   "pycapa --producer|--consumer --kafka-broker HOST:PORT --kafka-topic TOPIC [-i INTERFACE]",
+		Short: "Capture raw frames to Kafka, or read them back, with the command line of Metron's pycapa",
 		Example: `  sudo xcapa pycapa --producer --kafka sandbox:9092 --topic logisland_input_packets_topic -i eth0
-  sudo xcapa pycapa -p -k kafka:9092 -t pcap -i eth0 -m 1000`,
+  sudo xcapa pycapa -p -k kafka:9092 -t pcap -i eth0 -m 1000
+  xcapa pycapa --consumer -k kafka:9092 -t pcap -o begin -m 1000 | tshark -r -`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := pycapa.Parse(args)
@@ -26,10 +27,12 @@ func newPycapaCommand(s *streams) *cobra.Command {
 				return usageErrorf("%w; see xcapa pycapa --help", err)
 			case p.Help:
 				return cmd.Help()
+			case p.Producer == p.Consumer:
+				return usageErrorf("pycapa: say --producer (-p) or --consumer (-c), one of them")
+			case p.Consumer && (p.Broker == "" || p.Topic == ""):
+				return usageErrorf("pycapa --consumer needs a broker (-k) and a topic (-t)")
 			case p.Consumer:
-				return usageErrorf("pycapa's consumer mode (-c) is not there yet; kcat reads the topic: kcat -C -b %s -t %s", p.Broker, p.Topic)
-			case !p.Producer:
-				return usageErrorf("pycapa: say --producer (-p)")
+				return runConsume(cmd.Context(), s, pycapaConsume(&p))
 			case p.Broker == "" || p.Topic == "" || p.Interface == "":
 				return usageErrorf("pycapa --producer needs a broker (-k), a topic (-t) and an interface (-i)")
 			}
@@ -52,6 +55,24 @@ func pycapaCapture(p *pycapa.Options) *captureOptions {
 	o.count = p.MaxPackets
 	o.linger = 5 * time.Millisecond
 	o.report.quiet = p.LogLevel == "WARN"
+	return o
+}
+
+// pycapaConsume is the consume that does what p asks for: pcap on standard
+// output. Where the group has stored nothing, librdkafka begins at the end.
+func pycapaConsume(p *pycapa.Options) *consumeOptions {
+	o := &consumeOptions{}
+	o.register(&cobra.Command{}) // the defaults of consume
+	o.kafka.brokers = []string{p.Broker}
+	o.kafka.properties = append([]string{"auto.offset.reset=latest"}, p.Properties...)
+	o.topics = []string{p.Topic}
+	o.start = p.Offset
+	o.group = "pycapa"
+	o.count = p.MaxPackets
+	o.pretty = p.PrettyPrint
+	o.snap = uint32(p.SnapLen)
+	o.save.format = "pcap"
+	o.report.quiet = true // pycapa says nothing at the end
 	return o
 }
 

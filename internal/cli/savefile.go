@@ -6,15 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"xcapa/internal/capture"
 	"xcapa/internal/ledger"
 	"xcapa/internal/pcap"
 	"xcapa/internal/record"
 )
-
-// diskFull is the reason for packets that were decoded but found no room in
-// the capture file.
-const diskFull ledger.Reason = "disk_full"
 
 // saveFile is the capture file of -w. The workers of all interfaces share it:
 // a file has one order, hence the lock.
@@ -27,26 +25,47 @@ type saveFile struct {
 	taken  uint64
 }
 
-// openSaveFile creates the file, with one interface for each device.
-func openSaveFile(o *captureOptions, devices []capture.Device) (*saveFile, error) {
-	opts := pcap.WriteOptions{Application: "xcapa " + version}
-	if o.format != "" {
-		f, err := pcap.ParseFormat(o.format)
-		if err != nil {
-			return nil, usageErrorf("-F: %w", err)
+// saveFlags say how a capture file is written: by capture and by consume.
+type saveFlags struct {
+	path     string
+	format   string
+	rotation []string
+}
+
+func (f *saveFlags) register(cmd *cobra.Command, what string) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.path, "write", "w", "", what)
+	flags.StringVarP(&f.format, "file-format", "F", "", "`FORMAT` of -w: pcapng (default), pcap or nsecpcap")
+	flags.StringArrayVarP(&f.rotation, "rotate", "b", nil, "next file of -w at `duration:SECONDS`, filesize:KB or packets:N; files:N keeps a ring; repeatable")
+}
+
+// options are the flags as the writer has them, without interfaces.
+func (f *saveFlags) options() (o pcap.WriteOptions, err error) {
+	o.Application = "xcapa " + version
+	if f.format != "" {
+		if o.Format, err = pcap.ParseFormat(f.format); err != nil {
+			return o, usageErrorf("-F: %w", err)
 		}
-		opts.Format = f
 	}
-	var err error
-	if opts.Rotation, err = pcap.ParseRotation(o.rotation); err != nil {
-		return nil, usageErrorf("-b: %w", err)
+	if o.Rotation, err = pcap.ParseRotation(f.rotation); err != nil {
+		return o, usageErrorf("-b: %w", err)
+	}
+	return o, nil
+}
+
+// openSaveFile creates the file of a capture, with one interface for each
+// device.
+func openSaveFile(o *captureOptions, devices []capture.Device) (*saveFile, error) {
+	opts, err := o.save.options()
+	if err != nil {
+		return nil, err
 	}
 	for _, d := range devices {
 		i := d.Info()
 		opts.Interfaces = append(opts.Interfaces, pcap.Interface{Name: i.Interface, LinkType: i.LinkType, SnapLen: o.device.snap})
 	}
 	opts.Statistics = func(n int) pcap.Statistics { return deviceStatistics(devices[n]) }
-	w, err := pcap.Create(o.write, opts)
+	w, err := pcap.Create(o.save.path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,19 +94,38 @@ type fileOutput struct {
 
 // Append writes one frame.
 func (o *fileOutput) Append(r *record.Record, frame []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.taken++
-	if o.failed == nil {
-		if err := o.w.Write(o.iface, r.TimestampNanos, r.OrigLen, frame); err != nil {
-			o.fail(err)
-		}
-	}
-	o.stats = o.w.Stats()
+	o.write(o.iface, r.TimestampNanos, r.OrigLen, frame)
 }
 
 // Deadline is always zero: the file is flushed by time, see flushEvery.
 func (*fileOutput) Deadline() time.Time { return time.Time{} }
+
+// write adds one frame, or counts it as lost once the file has failed.
+func (s *saveFile) write(iface int, nanos int64, origLen uint32, frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken++
+	if s.failed == nil {
+		if err := s.w.Write(iface, nanos, origLen, frame); err != nil {
+			s.fail(err)
+		}
+	}
+	s.stats = s.w.Stats()
+}
+
+// addInterface describes one more interface.
+func (s *saveFile) addInterface(i pcap.Interface) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.w.AddInterface(i)
+}
+
+// failure is why nothing more can be written; nil while it can.
+func (s *saveFile) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
 
 // Flush writes what is buffered.
 func (s *saveFile) Flush() {
@@ -132,7 +170,7 @@ func (s *saveFile) room() ledger.Room {
 	defer s.mu.Unlock()
 	r := ledger.Room{Room: "save", Out: s.stats.Packets}
 	if s.failed != nil {
-		r.Drop(diskFull, s.taken-min(s.taken, s.stats.Packets))
+		r.Drop(ledger.DiskFull, s.taken-min(s.taken, s.stats.Packets))
 	}
 	return r
 }

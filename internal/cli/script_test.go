@@ -19,6 +19,6 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Condition:           scriptCondition,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode, "hexfile": hexFile},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode, "hexfile": hexFile, "startbroker": startBroker},
 	})
 }

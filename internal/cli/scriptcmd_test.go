@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"xcapa/internal/broker"
+	"xcapa/internal/kafka"
 )
 
 // scriptCondition knows [root].
@@ -49,4 +53,36 @@ func hexFile(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := hex.DecodeString(strings.Join(strings.Fields(ts.ReadFile(args[1])), ""))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
+}
+
+// startBroker runs `startbroker [TOPIC=PARTITIONS...]`: an embedded broker in
+// this process, its address in $BROKERS, ended with the script.
+func startBroker(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: startbroker [topic=partitions...]")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	c := broker.Config{Partitions: 4, Limit: 256 << 20, Ready: func(addr string) { ready <- addr }}
+	go func() { ended <- broker.Run(ctx, c) }()
+	ts.Defer(func() { cancel(); <-ended })
+	select {
+	case addr := <-ready:
+		ts.Setenv("BROKERS", addr)
+		makeTopics(ts, addr, args)
+	case err := <-ended:
+		ended <- err
+		ts.Fatalf("start the broker: %v", err)
+	}
+}
+
+// makeTopics makes each NAME=PARTITIONS.
+func makeTopics(ts *testscript.TestScript, addr string, topics []string) {
+	for _, t := range topics {
+		name, number, _ := strings.Cut(t, "=")
+		n, err := strconv.Atoi(number)
+		ts.Check(err)
+		c := kafka.Config{Brokers: []string{addr}, CreateTopics: kafka.CreateTopics{Allowed: true, Partitions: int32(n)}}
+		ts.Check(kafka.EnsureTopics(context.Background(), c, name))
+	}
 }

@@ -179,14 +179,7 @@ func (rd *Reader) readRaw(m *message.Message, fn func(row *Row) error) error {
 // Slices of r are views into m.Value.
 func ParseRaw(m *message.Message, r *record.Record) {
 	*r = record.Record{}
-	h := RawHeader{LinkType: packet.LinkTypeEthernet, OrigLen: uint32(len(m.Value))}
-	haveHeader := ParseRawHeader(m.Header(message.HeaderRaw), &h) == nil
-	if !haveHeader {
-		var ok bool
-		if h.TimestampNanos, ok = ParseRawKey(m.Key); !ok {
-			h.TimestampNanos = m.Time.UnixNano()
-		}
-	}
+	h, haveHeader := rawHeaderOf(m)
 	r.OrigLen, r.CapLen, r.LinkType = max(h.OrigLen, uint32(len(m.Value))), uint32(len(m.Value)), h.LinkType
 	packet.Decode(&r.Packet, h.LinkType, m.Value, r.OrigLen)
 	r.TimestampNanos, r.SourceOffset = h.TimestampNanos, m.Offset
@@ -198,4 +191,23 @@ func ParseRaw(m *message.Message, r *record.Record) {
 	if h.LinkType != packet.LinkTypeEthernet {
 		r.Present |= 1 << record.FieldLinkType
 	}
+}
+
+// RawHeaderOf is what a raw message says of its frame; see ParseRaw for where
+// it comes from.
+func RawHeaderOf(m *message.Message) RawHeader {
+	h, _ := rawHeaderOf(m)
+	return h
+}
+
+func rawHeaderOf(m *message.Message) (h RawHeader, complete bool) {
+	h = RawHeader{LinkType: packet.LinkTypeEthernet, OrigLen: uint32(len(m.Value))}
+	if ParseRawHeader(m.Header(message.HeaderRaw), &h) == nil {
+		return h, true
+	}
+	var ok bool
+	if h.TimestampNanos, ok = ParseRawKey(m.Key); !ok {
+		h.TimestampNanos = m.Time.UnixNano()
+	}
+	return h, false
 }

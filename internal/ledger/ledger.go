@@ -36,6 +36,9 @@ const (
 	BufferFull        Reason = "buffer_full"        // kafka: the producer's buffer is full
 	DeliveryFailed    Reason = "delivery_failed"    // kafka: the broker never acknowledged
 	ErrorSuppressed   Reason = "error_suppressed"   // kafka: error record over the rate limit
+	DiskFull          Reason = "disk_full"          // save: no room in the capture file of -w, or its pipe closed
+	OtherLinkType     Reason = "other_link_type"    // file, fetch: a packet's link type is not the capture's
+	Unreadable        Reason = "unreadable"         // fetch: offsets of a batch that is damaged
 	Shutdown          Reason = "shutdown"           // kafka: not acknowledged when the drain time was over
 )
 

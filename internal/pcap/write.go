@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -248,6 +249,21 @@ func (w *Writer) Write(iface int, nanos int64, origLen uint32, data []byte) erro
 		return w.Flush()
 	}
 	return nil
+}
+
+// AddInterface describes one more interface, from here on and in every further
+// file, and returns its number for Write. pcap has no place for one.
+func (w *Writer) AddInterface(i Interface) (int, error) {
+	if w.options.Format != PCAPNG {
+		return 0, fmt.Errorf("pcap holds one interface: write pcapng for packets of %s as well", i.Name)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	// Not with append: the options' slice is the caller's.
+	w.options.Interfaces = append(slices.Clip(w.options.Interfaces), i)
+	w.buf = appendInterface(w.buf, i, w.options.OS)
+	return len(w.options.Interfaces) - 1, nil
 }
 
 // isDue reports whether the file is to end before the next packet.

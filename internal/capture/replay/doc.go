@@ -10,7 +10,7 @@
 //     belongs to the source and is reused after Release: no allocation per
 //     packet.
 //   - A Device has one link type. Packets of another one (a pcapng file may mix
-//     them) are dropped for OtherLinkType, never decoded as what they are not.
+//     them) are dropped as ledger.OtherLinkType, never decoded as what they are not.
 //   - Damage without Resync ends the source with that error, after every packet
 //     before it was delivered.
 //   - Packets without a time (pcapng simple packet blocks) have time 0, and in

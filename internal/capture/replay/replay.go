@@ -13,9 +13,6 @@ import (
 	"xcapa/internal/record"
 )
 
-// OtherLinkType is the reason for packets whose link type is not the device's.
-const OtherLinkType ledger.Reason = "other_link_type"
-
 // linkTypeEthernet is the LINKTYPE number told for a file without packets that
 // does not say.
 const linkTypeEthernet = 1
@@ -105,7 +102,7 @@ func (d *Device) Info() capture.Info { return d.info }
 func (d *Device) Rooms() []ledger.Room {
 	out, other := d.out.Load(), d.otherLink.Load()
 	r := ledger.Room{Room: "file", In: d.in.Load(), Out: out}
-	r.Drop(OtherLinkType, other)
+	r.Drop(ledger.OtherLinkType, other)
 	if n := d.damaged.Load(); n > 0 {
 		r.Counts = map[string]uint64{CountDamaged: n}
 	}

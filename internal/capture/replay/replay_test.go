@@ -211,7 +211,7 @@ func TestOtherLinkTypeIsDroppedAndNamed(t *testing.T) {
 		t.Errorf("got %d, %v; want 5 and ErrClosed", n, err)
 	}
 	checkRoom(t, d, 8, 5)
-	if got := d.Rooms()[0].Dropped[OtherLinkType]; got != 3 {
+	if got := d.Rooms()[0].Dropped[ledger.OtherLinkType]; got != 3 {
 		t.Errorf("got %d dropped for their link type, want 3", got)
 	}
 }
