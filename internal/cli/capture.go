@@ -103,7 +103,7 @@ func newCaptureCommand(s *streams) *cobra.Command {
   sudo xcapa capture -i eth1 --encoding raw --topic pcap --brokers kafka:9092`,
 		Args: refuseFilter,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.write != "" && !typedByHand(cmd, "brokers") {
+			if o.save.path != "" && !typedByHand(cmd, "brokers") {
 				o.kafka.brokers = nil // -w says what is wanted now
 			}
 			return runCapture(cmd.Context(), s, &o)

@@ -21,7 +21,7 @@ var words = map[string][]string{
 	"compression":     {"none", "gzip", "snappy", "lz4", "zstd"},
 	"sasl-mechanism":  {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"},
 	"timebased-index": {"today", "yesterday", "monthly", "no"},
-	"file-format":     {"pcapng", "pcap", "pcap-ns"},
+	"file-format":     {"pcapng", "pcap", "nsecpcap"},
 	"rotate":          {"duration:", "filesize:", "packets:", "files:"},
 	"keep":            {"arp", "nd"},
 	"output":          {"text", "json", "csv", "arrow", "table"},
