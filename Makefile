@@ -89,6 +89,18 @@ fuzz: go-version ## every fuzz target for FUZZTIME (60s)
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; done
 
+.PHONY: bench
+bench: build bin/bench ## measure the program beside its peers (as root, 15 minutes): bench/results/latest.md
+	bin/bench
+
+.PHONY: bench-full
+bench-full: build bin/bench ## bench and the curves: bench/results/full.md
+	bin/bench -full
+
+.PHONY: bin/bench
+bin/bench:
+	$(GO) build -trimpath -o bin/bench ./bench
+
 .PHONY: clean
 clean: ## remove what build and bench wrote
 	rm -rf bin bench/results/tmp

@@ -76,6 +76,9 @@ func start(c Config, gate *gate) (*kfake.Cluster, error) {
 	if c.DataDir != "" {
 		opts = append(opts, kfake.DataDir(c.DataDir))
 	}
+	if c.Discard {
+		opts = append(opts, kfake.BlackholeProduce())
+	}
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("start embedded broker on %s: %w", c.Listen, err)

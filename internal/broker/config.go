@@ -26,6 +26,7 @@ type Config struct {
 	DataDir    string            // where the log is kept; "" = in memory, gone with the process
 	Topics     []string          // made at start
 	Rings      []string          // made at start; nobody need read them: they keep their newest eighth of the budget
+	Discard    bool              // acknowledge and keep nothing, to measure producers by; needs no limit and no trimming
 	Partitions int               // of each topic; 0 = DefaultPartitions
 	Limit      int64             // bytes of memory this process may take, or, with DataDir, of disk; 0 = DefaultLimit
 	TrimEvery  time.Duration     // how often what is committed is deleted; 0 = DefaultTrimEvery

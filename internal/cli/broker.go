@@ -31,6 +31,7 @@ with nothing installed, not a replacement of Apache Kafka.`,
 	f.StringSliceVar(&c.Topics, "topics", nil, "`TOPICS` made at start")
 	f.StringSliceVar(&c.Rings, "rings", nil, "`TOPICS` made at start that nobody need read: they keep their newest part")
 	f.IntVar(&c.Partitions, "partitions", 4, "partitions of each topic")
+	f.BoolVar(&c.Discard, "discard", false, "acknowledge records and keep none of them, to measure producers by")
 	f.Var(&limit, "limit", "most `SIZE` of data held")
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ type captureOptions struct {
 	comp    string
 	count   int64
 	drain   time.Duration
+	until   string
 
 	save saveFlags // a capture file
 
@@ -76,12 +78,21 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
+	f.StringVar(&o.until, "until", "", "for measurements: the last `ROOM` frames reach: ring (they are counted), decode or encode")
+	_ = f.MarkHidden("until")
 	o.save.register(cmd, "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
 	o.line.register(cmd)
 	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
 	o.buffer = 64 << 20
 }
+
+// The rooms at which --until can end a frame's way.
+const (
+	untilRing   = "ring"
+	untilDecode = "decode"
+	untilEncode = "encode"
+)
 
 // The topics of the interface description, section 3.
 const (
@@ -161,7 +172,12 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 		return p, err
 	}
 	p.printer = o.line.printer(o.brief)
+	if !slices.Contains([]string{"", untilRing, untilDecode, untilEncode}, o.until) {
+		return p, usageErrorf("--until %q: want ring, decode or encode", o.until)
+	}
 	switch {
+	case o.until != "" && (o.save.path != "" || len(o.kafka.brokers) > 0):
+		return p, usageErrorf("--until ends before frames go anywhere: leave -w and --brokers out")
 	case o.save.path != "" && len(o.kafka.brokers) > 0:
 		return p, usageErrorf("-w and --brokers: frames go to a file or records to Kafka; start two captures for both")
 	case o.save.path == "" && (o.save.format != "" || len(o.save.rotation) > 0):

@@ -47,6 +47,8 @@ func (p *pipeline) open(ctx context.Context) error {
 		if err := p.openKafka(ctx); err != nil {
 			return err
 		}
+	case o.until != "":
+		p.sink = worker.SinkFunc(func(m *message.Message) { m.Done(m, nil) })
 	case o.save.path == "":
 		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer}
 	}
@@ -144,9 +146,12 @@ func (p *pipeline) addWorkers(d capture.Device, number int, quota *worker.Quota)
 			VerifyChecksums: p.options.verify, Quota: quota,
 		}
 		switch {
+		case p.options.until == untilRing || p.options.until == untilDecode:
+			cfg.CountOnly = p.options.until == untilRing
+			cfg.Output = noOutput{}
 		case p.save != nil:
 			cfg.Output = &fileOutput{p.save, number}
-		case p.producer == nil:
+		case p.lines != nil:
 			cfg.Output = p.lines
 		default:
 			cfg.Output = p.output(origin, info.LinkType)
@@ -295,6 +300,13 @@ func (p *pipeline) accountErrors(r *ledger.Room) {
 		r.Counts[ledger.ErrorsTopic] = delivered
 	}
 }
+
+// noOutput ends the way of every record.
+type noOutput struct{}
+
+func (noOutput) Append(*record.Record, []byte) {}
+func (noOutput) Deadline() time.Time           { return time.Time{} }
+func (noOutput) Flush()                        {}
 
 // silent is implemented by engines that can say why no frame comes.
 type silent interface{ Silence() string }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// The receivers of the capture benchmarks. Our own end where the peers do: the
+// frame is counted and given back.
+func ours(flags ...string) receiver {
+	return receiver{args: append([]string{"{xcapa}", "capture", "-i", "{if}", "--until", "ring"}, flags...), kind: kindXcapa}
+}
+
+func peer(name string, flags ...string) receiver {
+	return receiver{args: append([]string{"{self}", "peer", name, "-i", "{if}"}, flags...), kind: kindPeer}
+}
+
+var tcpdump = receiver{args: []string{"tcpdump", "-n", "-i", "{if}", "-s", "128", "-B", "65536", "-w", "/dev/null"}, kind: kindTcpdump}
+
+// Names that goals and the report look cases up by.
+const (
+	nameDrop        = "XDP count and drop"
+	nameCeilPacket  = "ceiling of --stamp packet"
+	nameCeilBatch   = "ceiling of --stamp batch"
+	namePacket      = "xcapa --stamp packet"
+	nameBatch       = "xcapa --stamp batch"
+	nameEngine      = "xcapa --engine asavie"
+	nameAsavie      = "asavie/xdp as published"
+	nameAFPacket    = "gopacket/afpacket"
+	nameTcpdump     = "tcpdump"
+	nameOurAFPacket = "xcapa --engine afpacket"
+)
+
+type named struct {
+	name string
+	r    receiver
+	note string
+}
+
+var captureCases = []named{
+	{nameDrop, peer("drop"), "the least an XDP program can do"},
+	{nameCeilPacket, peer("drop", "-stamp", "clock"), "our program, XDP_DROP for the redirect"},
+	{nameCeilBatch, peer("drop", "-stamp", "none"), "our program, XDP_DROP for the redirect"},
+	{namePacket, ours(), ""},
+	{nameBatch, ours("--stamp", "batch"), ""},
+	{nameEngine, ours("--engine", "asavie"), "its sockets and rings behind our program, stamps included"},
+	{nameAsavie, peer("asavie"), "the loop of its examples, rings as large as ours"},
+	{nameAFPacket, peer("afpacket"), "TPACKET_V3, 64 blocks of 1 MiB"},
+	{nameOurAFPacket, ours("--engine", "afpacket"), ""},
+	{nameTcpdump, tcpdump, "-w /dev/null"},
+}
+
+func (h *harness) captureCase(group string, n named, t traffic) benchCase {
+	limit := blocking
+	if n.r.spins {
+		limit = spinning
+	}
+	return benchCase{group: group, name: n.name, unit: "packets", limit: limit, note: n.note,
+		run: func() (sample, error) { return h.measure(n.r, t, h.length) }}
+}
+
+func groupCapture(t traffic) string { return "capture " + t.name }
+
+// capture is B1 to B4: as many frames as there can be, counted.
+func (h *harness) capture() {
+	for _, t := range []traffic{small, imix, medium, large} {
+		n, budget := h.count, 100*time.Second
+		if t.name != small.name {
+			n, budget = min(h.count, 3), 40*time.Second
+		}
+		var cases []benchCase
+		for _, c := range captureCases {
+			if t.name == small.name || c.name != nameCeilBatch && c.name != nameEngine && c.name != nameOurAFPacket {
+				cases = append(cases, h.captureCase(groupCapture(t), c, t))
+			}
+		}
+		h.rounds(n, budget, cases)
+	}
+}
+
+func groupFixed(rate float64) string { return fmt.Sprintf("CPU at %.0f M/s", rate/1e6) }
+
+// fixed is B5: what a given rate costs both sides together.
+func (h *harness) fixed() {
+	for _, rate := range []float64{1e6, 3e6} {
+		var cases []benchCase
+		for _, c := range captureCases {
+			switch c.name {
+			case namePacket, nameBatch, nameAsavie, nameAFPacket:
+				cases = append(cases, h.captureCase(groupFixed(rate), c, small.at(rate)))
+			}
+		}
+		h.rounds(min(h.count, 3), 30*time.Second, cases)
+	}
+}

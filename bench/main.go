@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"xcapa/bench/peers"
+)
+
+// harness is one run of the suite.
+type harness struct {
+	binary  string // xcapa
+	self    string // this program: the peers
+	python  string // with pcapy-ng and confluent-kafka; "" where pip did not answer
+	scratch string // kept between runs: binaries, jars, a virtual environment
+	place   placement
+	length  time.Duration // of one trial's traffic
+	count   int           // rounds
+	full    bool
+	report  report
+}
+
+// part is one chapter of the suite.
+type part struct {
+	name string
+	full bool // of bench-full alone
+	run  func(*harness)
+}
+
+var parts = []part{
+	{"capture", false, (*harness).capture},
+	{"fixed", false, (*harness).fixed},
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "peer" {
+		os.Exit(peers.Main(os.Args[2:]))
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	h := &harness{}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&h.binary, "xcapa", "bin/xcapa", "the program to measure")
+	out := f.String("o", "bench/results", "folder for the report")
+	only := f.String("only", "", "chapters to run, with commas between; all: "+strings.Join(partNames(), ","))
+	f.DurationVar(&h.length, "length", 800*time.Millisecond, "traffic of one trial")
+	f.IntVar(&h.count, "rounds", 5, "rounds, of which the median counts")
+	f.BoolVar(&h.full, "full", false, "the curves as well")
+	name := f.String("name", "", "of the report's files (default latest, with -full: full)")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("veth pairs and XDP take root: sudo make bench")
+	}
+	var err error
+	if h.place, err = place(allowedCPUs()); err != nil {
+		return err
+	}
+	if h.binary, err = filepath.Abs(h.binary); err != nil {
+		return err
+	}
+	if h.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if h.scratch, err = filepath.Abs(filepath.Join(*out, "tmp")); err == nil {
+		err = os.MkdirAll(h.scratch, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	if *name == "" {
+		if *name = "latest"; h.full {
+			*name = "full"
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	h.report = report{Began: time.Now().UTC(), Machine: describeMachine(h.binary), Command: strings.Join(os.Args, " "), Place: h.place.String(), Length: h.length.String(), Rounds: h.count}
+	chosen := strings.Split(*only, ",")
+	for _, p := range parts {
+		if *only != "" && !slices.Contains(chosen, p.name) || *only == "" && p.full && !h.full {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		begin := time.Now()
+		fmt.Fprintf(os.Stderr, "bench: %s\n", p.name)
+		p.run(h)
+		h.report.Took = append(h.report.Took, took{p.name, time.Since(begin).Seconds()})
+	}
+	h.report.Ended = time.Now().UTC()
+	return h.report.write(*out, *name)
+}
+
+func partNames() []string {
+	var names []string
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}

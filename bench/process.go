@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"xcapa/bench/peers"
+)
+
+// process is a child, pinned to one core.
+type process struct {
+	cmd    *exec.Cmd
+	lines  chan string // standard output
+	words  lockedBuffer
+	done   chan struct{}
+	err    error // valid after done
+	killed bool
+}
+
+// lockedBuffer takes a child's standard error.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// spawner starts a command somewhere: in a namespace, or here.
+type spawner func(*exec.Cmd) error
+
+// startOn starts args as a child pinned to cpu. Two more threads than receive
+// threads: the runtime needs them while the receiver is locked to its own.
+func startOn(spawn spawner, cpu int, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(args[0], args[1:]...), lines: make(chan string, 1024), done: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=3")
+	p.cmd.Stderr = &p.words
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Not StdoutPipe: Wait would close it under the reader.
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Stdout = w
+	if err := withAffinity(cpu, func() error { return spawn(p.cmd) }); err != nil {
+		r.Close()
+		w.Close()
+		return nil, fmt.Errorf("start %s: %w", strings.Join(args, " "), err)
+	}
+	w.Close()
+	go p.read(r)
+	go func() { p.err = p.cmd.Wait(); close(p.done) }()
+	return p, nil
+}
+
+// withAffinity runs f on a thread that may run on cpu alone; a child made there
+// inherits that.
+func withAffinity(cpu int, f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, only unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	only.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &only); err != nil {
+		return fmt.Errorf("run on core %d: %w", cpu, err)
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	return f()
+}
+
+func (p *process) read(r io.ReadCloser) {
+	defer r.Close()
+	defer close(p.lines)
+	for s := bufio.NewScanner(r); s.Scan(); {
+		p.lines <- s.Text()
+	}
+}
+
+// line waits for the next line of standard output.
+func (p *process) line(limit time.Duration) (string, error) {
+	select {
+	case l, ok := <-p.lines:
+		if ok {
+			return l, nil
+		}
+		<-p.done
+		return "", p.ended()
+	case <-time.After(limit):
+		return "", fmt.Errorf("%s said nothing for %v\n%s", p.name(), limit, p.words.String())
+	}
+}
+
+// result waits for the next line of a peer.
+func (p *process) result(limit time.Duration) (r peers.Result, err error) {
+	l, err := p.line(limit)
+	if err == nil {
+		err = json.Unmarshal([]byte(l), &r)
+	}
+	return r, err
+}
+
+func (p *process) name() string { return strings.Join(p.cmd.Args, " ") }
+
+func (p *process) ended() error {
+	return fmt.Errorf("%s ended: %v\n%s", p.name(), p.err, p.words.String())
+}
+
+func (p *process) terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) }
+
+// wait waits for its end; exit 0 is wanted.
+func (p *process) wait(limit time.Duration) error {
+	select {
+	case <-p.done:
+		if p.err != nil {
+			return p.ended()
+		}
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("%s did not end within %v\n%s", p.name(), limit, p.words.String())
+	}
+}
+
+// kill ends the child and all it started.
+func (p *process) kill() {
+	if p == nil || p.killed {
+		return
+	}
+	p.killed = true
+	_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
+	<-p.done
+}
+
+// cpuTime is what a process has used, and how long its threads were ready to run
+// and not let, since they began. Threads that ended took their share with them.
+type cpuTime struct{ ran, delayed time.Duration }
+
+func (c cpuTime) minus(d cpuTime) cpuTime { return cpuTime{c.ran - d.ran, c.delayed - d.delayed} }
+
+// used reads /proc/PID/task/*/schedstat.
+func (p *process) used() (c cpuTime) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		var ran, delayed int64
+		if _, err := fmt.Sscan(string(b), &ran, &delayed); err == nil {
+			c.ran += time.Duration(ran)
+			c.delayed += time.Duration(delayed)
+		}
+	}
+	return c
+}
