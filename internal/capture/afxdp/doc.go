@@ -14,6 +14,9 @@
 // process from Receive to Release. The fill ring has room for all frames, so
 // giving back never waits.
 //
+// Transmitter is the way out: a socket with TX and completion ring, for package
+// transmit.
+//
 // Hook is the interface's side alone (program, link, counters, promiscuous
 // mode, VLAN offload), for an engine with rings of its own.
 //

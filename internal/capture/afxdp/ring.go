@@ -40,7 +40,8 @@ func newRing(memory []byte, at unix.XDPRingOffset, size uint32) ring {
 }
 
 // needWakeup reports whether the kernel waits for a system call before it goes
-// on. Only zero-copy drivers ask for one.
+// on: on the receiving side only zero-copy drivers ask for one, on the sending
+// side copy mode always does.
 func (r *ring) needWakeup() bool {
 	return atomic.LoadUint32(r.flags)&unix.XDP_RING_NEED_WAKEUP != 0
 }
@@ -113,4 +114,70 @@ func (r *rxRing) consume(n uint32) {
 	// Stored after the entries were read: the kernel overwrites them from
 	// this moment on.
 	atomic.StoreUint32(r.consumer, r.cachedConsumer)
+}
+
+// txRing takes frames to be sent; this process produces.
+type txRing struct {
+	ring
+	descs []unix.XDPDesc
+}
+
+func newTXRing(memory []byte, at unix.XDPRingOffset, size uint32) txRing {
+	return txRing{
+		ring:  newRing(memory, at, size),
+		descs: unsafe.Slice((*unix.XDPDesc)(unsafe.Pointer(&memory[at.Desc])), size),
+	}
+}
+
+// room is for how many descriptors there is room. The kernel is asked only if
+// less than want is known of.
+func (r *txRing) room(want uint32) uint32 {
+	free := r.size - (r.cachedProducer - r.cachedConsumer)
+	if free < want {
+		r.cachedConsumer = atomic.LoadUint32(r.consumer)
+		free = r.size - (r.cachedProducer - r.cachedConsumer)
+	}
+	return free
+}
+
+// put adds a descriptor, for which there must be room; submit shows it to the
+// kernel.
+func (r *txRing) put(d unix.XDPDesc) {
+	r.descs[r.cachedProducer&r.mask] = d
+	r.cachedProducer++
+}
+
+// submit shows the kernel what was put, whole frames at once: it must not see
+// the first part of one without the last.
+func (r *txRing) submit() { atomic.StoreUint32(r.producer, r.cachedProducer) }
+
+// waiting is how many of the descriptors submitted the kernel has not taken.
+func (r *txRing) waiting() uint32 {
+	r.cachedConsumer = atomic.LoadUint32(r.consumer)
+	return r.cachedProducer - r.cachedConsumer
+}
+
+// completionRing brings home chunks that were sent; this process consumes.
+type completionRing struct {
+	ring
+	addrs []uint64 // offset of a chunk in UMEM, bytes
+}
+
+func newCompletionRing(memory []byte, at unix.XDPRingOffset, size uint32) completionRing {
+	return completionRing{
+		ring:  newRing(memory, at, size),
+		addrs: unsafe.Slice((*uint64)(unsafe.Pointer(&memory[at.Desc])), size),
+	}
+}
+
+// take appends the chunks that came home to addrs.
+func (r *completionRing) take(addrs []uint64) []uint64 {
+	r.cachedProducer = atomic.LoadUint32(r.producer)
+	for ; r.cachedConsumer != r.cachedProducer; r.cachedConsumer++ {
+		addrs = append(addrs, r.addrs[r.cachedConsumer&r.mask])
+	}
+	// Stored after the entries were read: the kernel overwrites them from
+	// this moment on.
+	atomic.StoreUint32(r.consumer, r.cachedConsumer)
+	return addrs
 }

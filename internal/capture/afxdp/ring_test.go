@@ -102,3 +102,50 @@ func TestRingNeedsWakeup(t *testing.T) {
 		t.Errorf("got %v, want %v", answers, want)
 	}
 }
+
+// What is sent goes through the TX ring and comes home through the completion
+// ring, whatever the indices are.
+func TestTXAndCompletionRing(t *testing.T) {
+	for _, start := range ringStarts {
+		tx := newTXRing(ringMemory(4, int(unsafe.Sizeof(unix.XDPDesc{}))), ringOffsets, 4)
+		home := newCompletionRing(ringMemory(4, 8), ringOffsets, 4)
+		for _, r := range []*ring{&tx.ring, &home.ring} {
+			*r.producer, *r.consumer, r.cachedProducer, r.cachedConsumer = start, start, start, start
+		}
+		next, want := uint64(0), uint64(0)
+		for i, step := range []struct{ put, room, send uint32 }{
+			{3, 4, 2}, {2, 3, 0}, {1, 1, 4}, {4, 4, 4}, {0, 4, 0}, {1, 4, 1},
+		} {
+			if got := tx.room(4); got != step.room {
+				t.Fatalf("start %d, step %d: room for %d, want %d", start, i, got, step.room)
+			}
+			before := *tx.producer
+			for range step.put {
+				tx.put(unix.XDPDesc{Addr: next})
+				next++
+			}
+			if *tx.producer != before {
+				t.Fatalf("start %d, step %d: the kernel sees a frame before submit", start, i)
+			}
+			tx.submit()
+			for range step.send { // the kernel's side
+				home.addrs[*home.producer%4] = tx.descs[*tx.consumer%4].Addr
+				*tx.consumer++
+				*home.producer++
+			}
+			if got, want := tx.waiting(), *tx.producer-*tx.consumer; got != want {
+				t.Errorf("start %d, step %d: %d wait, want %d", start, i, got, want)
+			}
+			got := home.take(make([]uint64, 0, 4))
+			if len(got) != int(step.send) || *home.consumer != *home.producer {
+				t.Fatalf("start %d, step %d: %d came home, want %d", start, i, len(got), step.send)
+			}
+			for _, addr := range got {
+				if addr != want {
+					t.Errorf("start %d, step %d: chunk %d came home, want %d", start, i, addr, want)
+				}
+				want++
+			}
+		}
+	}
+}

@@ -18,14 +18,20 @@ type socket struct {
 	umem     []byte
 	chunk    uint64 // bytes, a power of two
 	fill     fillRing
-	rx       rxRing
-	complete []byte // the completion ring's mapping: bind asks for one, nothing is sent
+	complete completionRing
+	rx       rxRing // of a socket that receives
+	tx       txRing // of one that sends
 	zeroCopy bool
 	note     string
 }
 
-// completionRingSize is small: nothing is ever sent.
-const completionRingSize = 64
+// ringSizes are numbers of entries, powers of two. bind asks for a fill and a
+// completion ring, also of a socket that never uses one of them; it does without
+// RX or TX ring where that is 0.
+type ringSizes struct{ fill, complete, rx, tx uint32 }
+
+// unusedRing is the size of a ring that bind asks for and nobody uses.
+const unusedRing = 64
 
 // bindPatience is how long a queue that is still held by a socket just closed
 // is asked for again.
@@ -53,13 +59,13 @@ func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err erro
 	if err := registerUMEM(s.fd, s.umem, c.ChunkSize); err != nil {
 		return nil, err
 	}
-	if err := s.mapRings(uint32(c.RingSize), nextPowerOfTwo(c.Frames)); err != nil {
+	if err := s.mapRings(ringSizes{fill: nextPowerOfTwo(c.Frames), complete: unusedRing, rx: uint32(c.RingSize)}); err != nil {
 		return nil, err
 	}
 	// Before bind: some drivers take a queue without frames for broken and
 	// stay deaf.
 	s.lendAll(c.Frames)
-	if err := s.bind(ifindex, bindFlags(c, scatter)); err != nil {
+	if err := s.bind(ifindex, bindFlags(c, scatter), bindPatience); err != nil {
 		return nil, err
 	}
 	var options uint32
@@ -86,16 +92,34 @@ func explainSocket(err error) error {
 }
 
 // mapRings sizes the rings and maps them.
-func (s *socket) mapRings(rxSize, fillSize uint32) error {
-	for _, ring := range []struct {
+func (s *socket) mapRings(sizes ringSizes) error {
+	const addrSize, descSize = 8, 16
+	rings := []struct {
 		name   string
 		option int
+		page   int64
 		size   uint32
+		entry  uint64 // bytes
+		at     func(*unix.XDPMmapOffsets) unix.XDPRingOffset
+		use    func(memory []byte, at unix.XDPRingOffset, size uint32)
 	}{
-		{"fill", unix.XDP_UMEM_FILL_RING, fillSize},
-		{"completion", unix.XDP_UMEM_COMPLETION_RING, completionRingSize},
-		{"RX", unix.XDP_RX_RING, rxSize},
-	} {
+		{"fill", unix.XDP_UMEM_FILL_RING, unix.XDP_UMEM_PGOFF_FILL_RING, sizes.fill, addrSize,
+			func(o *unix.XDPMmapOffsets) unix.XDPRingOffset { return o.Fr },
+			func(m []byte, at unix.XDPRingOffset, n uint32) { s.fill = newFillRing(m, at, n) }},
+		{"completion", unix.XDP_UMEM_COMPLETION_RING, unix.XDP_UMEM_PGOFF_COMPLETION_RING, sizes.complete, addrSize,
+			func(o *unix.XDPMmapOffsets) unix.XDPRingOffset { return o.Cr },
+			func(m []byte, at unix.XDPRingOffset, n uint32) { s.complete = newCompletionRing(m, at, n) }},
+		{"RX", unix.XDP_RX_RING, unix.XDP_PGOFF_RX_RING, sizes.rx, descSize,
+			func(o *unix.XDPMmapOffsets) unix.XDPRingOffset { return o.Rx },
+			func(m []byte, at unix.XDPRingOffset, n uint32) { s.rx = newRXRing(m, at, n) }},
+		{"TX", unix.XDP_TX_RING, unix.XDP_PGOFF_TX_RING, sizes.tx, descSize,
+			func(o *unix.XDPMmapOffsets) unix.XDPRingOffset { return o.Tx },
+			func(m []byte, at unix.XDPRingOffset, n uint32) { s.tx = newTXRing(m, at, n) }},
+	}
+	for _, ring := range rings {
+		if ring.size == 0 {
+			continue
+		}
 		if err := unix.SetsockoptInt(s.fd, unix.SOL_XDP, ring.option, int(ring.size)); err != nil {
 			return fmt.Errorf("make %s ring of %d entries: %w: use smaller rings or fewer frames", ring.name, ring.size, err)
 		}
@@ -104,19 +128,17 @@ func (s *socket) mapRings(rxSize, fillSize uint32) error {
 	if _, err := getsockopt(s.fd, unix.XDP_MMAP_OFFSETS, &offsets); err != nil {
 		return fmt.Errorf("read the layout of the rings: %w", err)
 	}
-	const addrSize, descSize = 8, 16
-	memory, err := s.mapRing("fill", unix.XDP_UMEM_PGOFF_FILL_RING, offsets.Fr.Desc+uint64(fillSize)*addrSize)
-	if err != nil {
-		return err
+	for _, ring := range rings {
+		if ring.size == 0 {
+			continue
+		}
+		at := ring.at(&offsets)
+		memory, err := s.mapRing(ring.name, ring.page, at.Desc+uint64(ring.size)*ring.entry)
+		if err != nil {
+			return err
+		}
+		ring.use(memory, at, ring.size)
 	}
-	s.fill = newFillRing(memory, offsets.Fr, fillSize)
-	if s.complete, err = s.mapRing("completion", unix.XDP_UMEM_PGOFF_COMPLETION_RING, offsets.Cr.Desc+completionRingSize*addrSize); err != nil {
-		return err
-	}
-	if memory, err = s.mapRing("RX", unix.XDP_PGOFF_RX_RING, offsets.Rx.Desc+uint64(rxSize)*descSize); err != nil {
-		return err
-	}
-	s.rx = newRXRing(memory, offsets.Rx, rxSize)
 	return nil
 }
 
@@ -151,10 +173,11 @@ func bindFlags(c Config, scatter bool) uint16 {
 	return flags
 }
 
-// bind takes the queue; one that is busy is asked for again.
-func (s *socket) bind(ifindex int, flags uint16) error {
+// bind takes the queue; one that is busy is asked for again until patience is
+// over.
+func (s *socket) bind(ifindex int, flags uint16, patience time.Duration) error {
 	address := &unix.SockaddrXDP{Flags: flags, Ifindex: uint32(ifindex), QueueID: uint32(s.queue)}
-	deadline := time.Now().Add(bindPatience)
+	deadline := time.Now().Add(patience)
 	for {
 		err := unix.Bind(s.fd, address)
 		switch {
@@ -199,7 +222,7 @@ func (s *socket) close() error {
 		errs = append(errs, unix.Close(s.fd))
 		s.fd = -1
 	}
-	for _, memory := range []*[]byte{&s.fill.memory, &s.complete, &s.rx.memory, &s.umem} {
+	for _, memory := range []*[]byte{&s.fill.memory, &s.complete.memory, &s.rx.memory, &s.tx.memory, &s.umem} {
 		if *memory != nil {
 			errs = append(errs, unix.Munmap(*memory))
 			*memory = nil
