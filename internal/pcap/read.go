@@ -51,6 +51,8 @@ type Reader struct {
 	format  string // "pcap" or "pcapng"
 	packing string // "gzip", "zstd" or ""
 	undo    []func()
+	src     *counted
+	size    int64 // bytes of the file as it lies on the disk; 0: not known
 
 	big     bool // numbers of the file (or of the pcapng section) are big-endian
 	classic classic
@@ -83,8 +85,13 @@ func Open(path string, o Options) (*Reader, error) {
 // the file's header; what is no capture file gives an error that wraps
 // ErrFormat, a *DamageError.
 func NewReader(src io.Reader, name string, o Options) (*Reader, error) {
-	r := &Reader{name: name, options: o}
-	plain, packing, closePlain, err := decompress(src)
+	r := &Reader{name: name, options: o, src: &counted{Reader: src}}
+	if f, ok := src.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			r.size = info.Size()
+		}
+	}
+	plain, packing, closePlain, err := decompress(r.src)
 	r.packing = packing
 	if err != nil {
 		return nil, r.final(0, fmt.Sprintf("not a pcap or pcapng file: it starts like %s but cannot be unpacked: %v", packing, err), ErrFormat)
@@ -134,6 +141,28 @@ func (r *Reader) LinkType() (linkType uint16, ok bool) {
 		return 0, false
 	}
 	return r.ng.interfaces[0].linkType, true
+}
+
+// Position is how far reading has come in the file as it lies on the disk, in
+// bytes: up to the next packet, or in a compressed file what the decompressor
+// has taken. size is 0 where it is not known, for a pipe.
+func (r *Reader) Position() (at, size int64) {
+	if r.packing != "" {
+		return r.src.n, r.size
+	}
+	return r.win.offset(), r.size
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	n int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n += int64(n)
+	return n, err
 }
 
 // Close releases the decompressor and the file, if Open opened it.

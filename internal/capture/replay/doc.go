@@ -3,7 +3,7 @@
 // the demo without privileges.
 //
 // In: files that package pcap can read, or a reader already opened. Out: frames
-// of one Source, as fast as they are asked for or at the pace of their times.
+// of one Source, as fast as they are asked for: their pace is for the user to keep.
 //
 // Non-obvious:
 //   - A frame is copied once, from the reader's window into an arena that
@@ -13,6 +13,5 @@
 //     them) are dropped as ledger.OtherLinkType, never decoded as what they are not.
 //   - Damage without Resync ends the source with that error, after every packet
 //     before it was delivered.
-//   - Packets without a time (pcapng simple packet blocks) have time 0, and in
-//     paced replay come right behind the packet before.
+//   - Packets without a time (pcapng simple packet blocks) have time 0.
 package replay

@@ -3,6 +3,8 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,7 +27,7 @@ const CountDamaged = "damaged"
 type Config struct {
 	Files  []string // one after another, "-" is standard input
 	Loops  int      // passes over Files; 0 means 1, below 0 until Detach
-	Paced  bool     // keep the distances between the packets' times; false: flat out
+	ByFile bool     // frames received together are of one file, see Part
 	Resync bool     // go on behind damage; false: damage ends the source with that error
 
 	// OnDamage is called from Receive for every damage passed over; nil is
@@ -44,6 +46,9 @@ type Device struct {
 
 	// Written by the source, read by Rooms.
 	in, out, otherLink, damaged atomic.Uint64
+	part                        atomic.Int64
+	done                        atomic.Uint64 // bits of a float64: passes, and the part of one
+	total                       int64         // bytes of all files on the disk; 0: not known
 }
 
 // Open opens the files for replay. The first one is read up to its first
@@ -58,7 +63,37 @@ func Open(c Config) (*Device, error) {
 			return nil, errors.New("standard input can be replayed once: leave the number of loops away, or name a file")
 		}
 	}
-	return start(c, strings.Join(c.Files, ","), nil)
+	d, err := start(c, strings.Join(c.Files, ","), nil)
+	if err == nil {
+		d.measure()
+	}
+	return d, err
+}
+
+// measure adds the files' sizes up, for Progress.
+func (d *Device) measure() {
+	var total int64
+	for _, f := range d.config.Files {
+		info, err := os.Stat(f)
+		if err != nil || !info.Mode().IsRegular() {
+			return
+		}
+		total += info.Size()
+	}
+	d.total = total
+}
+
+// Part is the number of the file that the frames received last are of, from 1
+// on, counted over all passes; without ByFile, the first of them.
+func (d *Device) Part() int { return int(d.part.Load()) }
+
+// Progress is how much of all passes was taken, from 0 to 1. known is false
+// where there is no saying: for a pipe, or passes without end.
+func (d *Device) Progress() (done float64, known bool) {
+	if d.total == 0 || d.config.Loops < 0 {
+		return 0, false
+	}
+	return min(math.Float64frombits(d.done.Load())/float64(max(d.config.Loops, 1)), 1), true
 }
 
 // New replays a reader that was opened before, once. name stands for it in

@@ -150,33 +150,40 @@ func TestDetachEndsAnEndlessLoop(t *testing.T) {
 	}
 }
 
-func TestPace(t *testing.T) {
-	_, s := open(t, Config{Files: []string{makeFile(t, 11, 20*time.Millisecond, 1)}, Paced: true})
-	frames := make([]capture.Frame, 64)
-	start := time.Now()
-	n, err := s.Receive(frames, 0)
-	if n != 1 || err != nil {
-		t.Fatalf("at once: got %d, %v; want the first frame", n, err)
+// ByFile: frames received together are of one file, which Part numbers over all passes;
+// Progress goes from 0 to 1.
+func TestPartAndProgress(t *testing.T) {
+	for _, loops := range []int{0, 1, 3} {
+		d, s := open(t, Config{Files: []string{makeFile(t, 100, 0, 1), makeFile(t, 70, 0, 1)}, Loops: loops, ByFile: true})
+		frames := make([]capture.Frame, 64)
+		perPart := map[int]int{}
+		last := 0.0
+		for {
+			n, err := s.Receive(frames, 0)
+			if err != nil {
+				break
+			}
+			perPart[d.Part()] += n
+			s.Release()
+			done, known := d.Progress()
+			if !known || done < last || done > 1 {
+				t.Fatalf("loops %d: progress %v, %v behind %v", loops, done, known, last)
+			}
+			last = done
+		}
+		if done, _ := d.Progress(); done != 1 {
+			t.Errorf("loops %d: progress %v at the end, want 1", loops, done)
+		}
+		for i := range 2 * max(loops, 1) {
+			if want := []int{100, 70}[i%2]; perPart[i+1] != want {
+				t.Errorf("loops %d: part %d: got %d frames, want %d", loops, i+1, perPart[i+1], want)
+			}
+		}
 	}
-	if n, err := s.Receive(frames, time.Millisecond); n != 0 || err != nil {
-		t.Fatalf("1 ms later: got %d, %v; want 0, nil", n, err)
+	d, _ := open(t, Config{Files: []string{makeFile(t, 10, 0, 1)}, Loops: -1})
+	if _, known := d.Progress(); known {
+		t.Error("progress of endless passes is known")
 	}
-	total, err := drain(t, s)
-	if took := time.Since(start); total != 10 || err != capture.ErrClosed || took < 200*time.Millisecond || took > 2*time.Second {
-		t.Errorf("got %d frames, %v in %v; want 10 and ErrClosed in 200 ms", total, err, took)
-	}
-}
-
-func TestDetachEndsAWait(t *testing.T) {
-	d, s := open(t, Config{Files: []string{makeFile(t, 2, time.Hour, 1)}, Paced: true})
-	frames := make([]capture.Frame, 4)
-	s.Receive(frames, 0)
-	time.AfterFunc(20*time.Millisecond, func() { d.Detach() })
-	start := time.Now()
-	if n, _ := s.Receive(frames, time.Minute); n != 0 || time.Since(start) > 10*time.Second {
-		t.Errorf("got %d frames after %v", n, time.Since(start))
-	}
-	checkRoom(t, d, 1, 1)
 }
 
 func TestDamage(t *testing.T) {

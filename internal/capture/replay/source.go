@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"xcapa/internal/capture"
@@ -24,12 +25,9 @@ type source struct {
 	arena    arena
 	sequence uint64
 
-	// Paced replay: fileStart is the time of the file's first packet, ns, and
-	// wallStart when it was due; zero until then. Pauses between files are not
-	// kept.
-	fileStart int64
-	wallStart time.Time
-	timer     *time.Timer
+	opened  int   // files so far, over all passes
+	behind  int64 // bytes of the files of this pass before the one being read
+	current int64 // bytes of that one
 }
 
 // Queue is 0.
@@ -38,38 +36,33 @@ func (s *source) Queue() int { return 0 }
 // Release frees the bytes of all frames received so far.
 func (s *source) Release() { s.arena.reset() }
 
-// Receive copies the next packets into the arena, at most len(frames) of them.
-// Flat out it never waits; paced, it waits up to wait for the first packet's
-// time. It returns capture.ErrClosed behind the last packet.
-func (s *source) Receive(frames []capture.Frame, wait time.Duration) (int, error) {
+// Receive copies the next packets into the arena, at most len(frames) of them,
+// with ByFile of one file. It never waits. It returns capture.ErrClosed behind the last
+// packet.
+func (s *source) Receive(frames []capture.Frame, _ time.Duration) (int, error) {
 	select {
 	case <-s.device.stop:
 		return 0, capture.ErrClosed
 	default:
 	}
 	n := s.take(frames)
-	if n == 0 && s.hasPending && wait > 0 && s.nap(wait) {
-		n = s.take(frames)
-	}
 	if n == 0 && !s.hasPending {
 		return 0, s.err
 	}
 	return n, nil
 }
 
-// take delivers what is due and fits into frames.
+// take delivers what fits into frames.
 func (s *source) take(frames []capture.Frame) int {
-	n, other := 0, uint64(0)
-	var now time.Time
-	if s.device.config.Paced {
-		now = time.Now()
-	}
+	n, other, part := 0, uint64(0), 0
 	for n < len(frames) && s.err == nil {
 		if !s.hasPending {
 			s.err = s.advance()
 			continue
 		}
-		if s.device.config.Paced && s.due(now).After(now) {
+		if n == 0 {
+			part = s.opened
+		} else if s.opened != part && s.device.config.ByFile {
 			break
 		}
 		if s.pending.LinkType != s.device.info.LinkType {
@@ -88,37 +81,22 @@ func (s *source) take(frames []capture.Frame) int {
 	d.in.Add(uint64(n) + other) // before out: nobody may see more out than in
 	d.otherLink.Add(other)
 	d.out.Add(uint64(n))
+	if n > 0 {
+		d.part.Store(int64(part))
+	}
+	s.progress()
 	return n
 }
 
-// due is when the pending packet is to be delivered; the zero time is now.
-func (s *source) due(now time.Time) time.Time {
-	if !s.pending.HasTime {
-		return time.Time{}
+// progress notes how far the passes have come.
+func (s *source) progress() {
+	total := s.device.total
+	if total == 0 {
+		return
 	}
-	if s.wallStart.IsZero() {
-		s.wallStart, s.fileStart = now, s.pending.TimestampNanos
-	}
-	return s.wallStart.Add(time.Duration(s.pending.TimestampNanos - s.fileStart))
-}
-
-// nap waits for the pending packet's time, at most wait, and reports whether it
-// has come. Detach ends it.
-func (s *source) nap(wait time.Duration) bool {
-	now := time.Now()
-	left := s.due(now).Sub(now)
-	if s.timer == nil {
-		s.timer = time.NewTimer(min(left, wait))
-	} else {
-		s.timer.Reset(min(left, wait))
-	}
-	select {
-	case <-s.timer.C:
-		return left <= wait
-	case <-s.device.stop:
-		s.timer.Stop()
-		return false
-	}
+	at, _ := s.reader.Position()
+	done := float64(s.pass) + float64(s.behind+min(at, s.current))/float64(total)
+	s.device.done.Store(math.Float64bits(done))
 }
 
 // advance reads the next packet into pending, over the ends of files and
@@ -155,6 +133,7 @@ func (s *source) openNext() error {
 			return capture.ErrClosed
 		}
 		s.file, s.inPass = 0, 0
+		s.behind, s.current = 0, 0
 	}
 	r, err := s.device.openAt(s.file)
 	if err != nil {
@@ -162,7 +141,9 @@ func (s *source) openNext() error {
 	}
 	s.reader = r
 	s.file++
-	s.wallStart = time.Time{}
+	s.opened++
+	s.behind += s.current
+	_, s.current = r.Position()
 	return nil
 }
 
