@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"internal/capture/asavie":   {"bpf", "internal/capture", "internal/capture/afxdp", "internal/ledger", "internal/record"},
 	"internal/capture/afpacket": {"internal/capture", "internal/host", "internal/ledger", "internal/record"},
 	"internal/capture/replay":   {"internal/capture", "internal/ledger", "internal/pcap", "internal/record"},
-	"internal/transmit":         {"internal/ledger"},
+	"internal/transmit":         {"internal/capture", "internal/capture/afxdp", "internal/ledger"},
 	"internal/load":             {"bpf", "internal/packet"},
 	"internal/worker":           {"internal/capture", "internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
 	"internal/kafka":            {"internal/ledger", "internal/message"},

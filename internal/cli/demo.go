@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xcapa/internal/capture/replay"
 	"xcapa/internal/demo"
 	"xcapa/internal/ledger"
 	"xcapa/internal/pcap"
@@ -87,7 +88,7 @@ func runDemo(ctx context.Context, s *streams, o *demoOptions) error {
 		sent, err = replayBundled(ctx, demoInterfaces[0], o.pps)
 		return err
 	})
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		return err
 	}
 	say("   %s frames in %.1f s", ledger.Grouped(sent.Rooms[1].Out), time.Since(began).Seconds())
@@ -168,53 +169,40 @@ func (v *supervisor) awaitReady(ctx context.Context, st *stage) error {
 // replayBundled sends the bundled captures out of an interface and returns the
 // account of it.
 func replayBundled(ctx context.Context, name string, pps float64) (*ledger.Ledger, error) {
-	l := &ledger.Ledger{Command: "replay", Final: true}
-	file := ledger.Room{Room: "file"}
-	tx, err := transmit.Open(name)
+	tx, err := transmit.Open(transmit.Options{Interface: name})
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Close()
-	pacer := transmit.NewPacer(pps)
-	err = eachBundled(func(p *pcap.Packet) error {
-		if err := pacer.Wait(ctx); err != nil {
-			return err
+	var files [][]ledger.Room
+	for _, capture := range demo.Names {
+		file, err := openBundled(capture)
+		if err != nil {
+			return nil, err
 		}
-		file.In++
-		file.Out++
-		return tx.Send(p.Data)
-	})
-	l.Time = time.Now()
-	l.Rooms = []ledger.Room{file, tx.Room()}
+		defer file.Close()
+		run := transmit.Run{File: file, Sender: tx, Pace: transmit.Pace{PerSecond: pps}}
+		if _, err := run.Frames(ctx); err != nil {
+			return nil, err
+		}
+		files = append(files, file.Rooms())
+	}
+	l := &ledger.Ledger{Command: "replay", Final: true, Time: time.Now()}
+	l.Rooms = append(ledger.Merge(files...), tx.Room())
 	l.Settle()
-	return l, err
+	return l, nil
 }
 
-func eachBundled(f func(*pcap.Packet) error) error {
-	for _, name := range demo.Names {
-		src, err := demo.Open(name)
-		if err != nil {
-			return err
-		}
-		r, err := pcap.NewReader(src, name, pcap.Options{})
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		for {
-			p, err := r.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err == nil {
-				err = f(&p)
-			}
-			if err != nil {
-				return err
-			}
-		}
+func openBundled(name string) (*replay.Device, error) {
+	src, err := demo.Open(name)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	r, err := pcap.NewReader(src, name, pcap.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return replay.New(r, name, replay.Config{})
 }
 
 func unpackBundled(name, path string) error {

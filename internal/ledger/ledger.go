@@ -30,7 +30,9 @@ const (
 	SnapFailed        Reason = "snap_failed"        // xdp: the frame could not be cut to the snap length, the host got it
 	RingFull          Reason = "ring_full"          // ring: RX ring full
 	FillRingEmpty     Reason = "fill_ring_empty"    // ring: no free frame in UMEM
-	TooLarge          Reason = "too_large"          // ring: longer than a chunk; kafka: longer than a message may be
+	TooLarge          Reason = "too_large"          // ring: longer than a chunk; kafka: longer than a message may be; wire: longer than the MTU
+	TooShort          Reason = "too_short"          // wire: no whole Ethernet header
+	SendFailed        Reason = "send_failed"        // wire: the interface did not take it
 	InvalidDescriptor Reason = "invalid_descriptor" // ring: the kernel refused a descriptor
 	SocketFull        Reason = "socket_full"        // socket: AF_PACKET ring full
 	BufferFull        Reason = "buffer_full"        // kafka: the producer's buffer is full
@@ -39,7 +41,7 @@ const (
 	DiskFull          Reason = "disk_full"          // save: no room in the capture file of -w, or its pipe closed
 	OtherLinkType     Reason = "other_link_type"    // file, fetch: a packet's link type is not the capture's
 	Unreadable        Reason = "unreadable"         // fetch: offsets of a batch that is damaged
-	Shutdown          Reason = "shutdown"           // kafka: not acknowledged when the drain time was over
+	Shutdown          Reason = "shutdown"           // kafka: not acknowledged when the drain time was over; wire: interrupted before it was sent
 )
 
 // Room is one stage's account, in packets.
