@@ -61,8 +61,27 @@ func openLink(name string) (_ *link, err error) {
 	if hardware != unix.ARPHRD_ETHER && hardware != unix.ARPHRD_LOOPBACK {
 		return nil, fmt.Errorf("send on %s: it has hardware type %d and takes no Ethernet frames: use the interface above or below it", name, hardware)
 	}
-	return l, l.look()
+	return l, l.awaitCarrier()
 }
+
+// carrierPatience is how long a link that was just brought up may take until the
+// kernel says that it runs: linkwatch tells once a second, copper negotiates for
+// some three.
+const carrierPatience = 4 * time.Second
+
+// awaitCarrier is look, with patience for a link that is coming up.
+func (l *link) awaitCarrier() error {
+	deadline := time.Now().Add(carrierPatience)
+	for {
+		err := l.look()
+		if !errors.Is(err, errNoCarrier) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+var errNoCarrier = errors.New("no carrier")
 
 // longest is the length that the interface takes of a frame like this one,
 // which holds an Ethernet header.
@@ -91,7 +110,7 @@ func (l *link) look() error {
 	case flags&unix.IFF_UP == 0:
 		return fmt.Errorf("send on %s: %w: bring it up with: ip link set %s up", l.name, unix.ENETDOWN, l.name)
 	case flags&unix.IFF_RUNNING == 0:
-		return fmt.Errorf("send on %s: its link has no carrier, nothing sent would arrive: look at the cable and the other end (ip link show %s)", l.name, l.name)
+		return fmt.Errorf("send on %s: %w, nothing sent would arrive: look at the cable and the other end (ip link show %s)", l.name, errNoCarrier, l.name)
 	}
 	return nil
 }
