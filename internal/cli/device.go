@@ -161,8 +161,9 @@ func (o *deviceOptions) openFiles(s *streams) (capture.Device, error) {
 }
 
 // chooseEngine decides --engine auto: AF_XDP takes all traffic of its queues
-// away from the host and sees received frames only, so an interface that the
-// host itself uses is captured with AF_PACKET.
+// away from the host and sees received Ethernet frames only, so an interface
+// that the host itself uses, or that has none of them, is captured with
+// AF_PACKET.
 func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error) {
 	i, err := host.OpenInterface(name)
 	if err != nil {
@@ -173,19 +174,38 @@ func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error
 	if err != nil {
 		return "", "", err
 	}
-	switch o.engine {
-	case "auto":
-		if used && !o.takeOver {
-			return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic; --take-over uses AF_XDP and cuts the host off", reason), nil
-		}
-		return "afxdp", "AF_XDP, because the host does not use this interface; --engine afpacket shares it", nil
-	case "afpacket":
+	foreign, err := i.NotEthernet()
+	if err != nil {
+		return "", "", err
+	}
+	if o.engine == "auto" {
+		engine, why = autoEngine(i, foreign, used && !o.takeOver, reason)
+		return engine, why, nil
+	}
+	if o.engine == "afpacket" {
 		return o.engine, "", nil
 	}
-	if used && !o.takeOver {
+	switch {
+	case foreign != nil:
+		return "", "", usageErrorf("--engine %s on %s: %w", o.engine, name, foreign)
+	case used && !o.takeOver:
 		return "", "", usageErrorf("--engine %s on %s: %w", o.engine, name, host.InUse(reason))
 	}
 	return o.engine, "", nil
+}
+
+// autoEngine is the engine for an interface, and why: foreign says that its
+// frames are not Ethernet's, used that the host needs them, by reason.
+func autoEngine(i *host.Interface, foreign *host.Problem, used bool, reason string) (engine, why string) {
+	switch {
+	case foreign != nil:
+		return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic", foreign.Found)
+	case used:
+		return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic; --take-over uses AF_XDP and cuts the host off", reason)
+	case i.OnlySends():
+		return "afpacket", fmt.Sprintf("AF_PACKET, because what passes %s is sent into it (%s); --engine afxdp sees only what comes in", i.Name, i.Driver)
+	}
+	return "afxdp", "AF_XDP, because the host does not use this interface; --engine afpacket shares it"
 }
 
 func interfaceExists(name string) error {

@@ -40,6 +40,12 @@ func wireFrames(t *testing.T) [][]byte {
 	return frames
 }
 
+// tagged is frame with a tag of VLAN 100 before those it has.
+func tagged(frame []byte) []byte {
+	out := append(bytes.Clone(frame[:12]), 0x81, 0, 0, 100)
+	return append(out, frame[12:]...)
+}
+
 // TestEnginesAgree sends the same frames through every engine and compares what
 // is in Kafka with them, byte for byte.
 func TestEnginesAgree(t *testing.T) {

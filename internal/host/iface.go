@@ -222,3 +222,24 @@ func InUse(why string) *Problem {
 		Or:    "use --engine afpacket, or --take-over if that is what you want (--keep arp,nd,22 lets named traffic pass)",
 	}
 }
+
+// NotEthernet is the problem of an interface whose frames begin with something
+// else than an Ethernet header, such as a tunnel's; nil for all others. Loopback
+// frames have one.
+func (i *Interface) NotEthernet() (*Problem, error) {
+	attrs, err := i.Link()
+	if err != nil || attrs.EncapType == "ether" || attrs.EncapType == "loopback" {
+		return nil, err
+	}
+	return &Problem{
+		Found: fmt.Sprintf("%s carries no Ethernet frames (link/%s)", i.Name, attrs.EncapType),
+		Why:   "the XDP program reads each frame from its Ethernet header on",
+		Or:    "use --engine afpacket",
+		Err:   errors.ErrUnsupported,
+	}, nil
+}
+
+// OnlySends reports whether frames pass the interface in the direction that XDP
+// does not see alone: whatever is sent into a dummy ends there, and nothing
+// comes back.
+func (i *Interface) OnlySends() bool { return i.Driver == "dummy" }

@@ -98,8 +98,16 @@ func OpenHook(c Config) (_ *Hook, err error) {
 	return h, nil
 }
 
-// checkHost refuses an interface that the host or somebody's program uses.
+// checkHost refuses an interface that the host or somebody's program uses, or
+// that has no frames for it.
 func (h *Hook) checkHost() error {
+	p, err := h.iface.NotEthernet()
+	if err == nil && p != nil {
+		err = p
+	}
+	if err != nil {
+		return fmt.Errorf("open interface %s: %w", h.iface.Name, err)
+	}
 	used, why, err := h.iface.UsedByHost()
 	if err != nil {
 		return err
