@@ -114,7 +114,7 @@ func TestEveryKindOfDevice(t *testing.T) {
 				attrs := named("vlan0")
 				attrs.ParentIndex = pair.Ends[1].Index
 				addLink(t, pair.Ends[1], &netlink.Vlan{LinkAttrs: attrs, VlanId: 100})
-				return "vlan0", func() { testnet.Send(t, pair.Ends[0], tagged(frame)) }
+				return "vlan0", func() { testnet.Send(t, pair.Ends[0], withTags(frame, "81000064")) }
 			},
 		},
 		{

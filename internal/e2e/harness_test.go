@@ -77,15 +77,20 @@ type process struct {
 	err   error // valid after done
 }
 
-// start runs xcapa inside end, with a stats file where the command has one. It
-// is killed at the end of the test if it still runs.
+// start runs xcapa inside end, with a stats file. It is killed at the end of the
+// test if it still runs.
 func start(t *testing.T, end *veth.End, args ...string) *process {
 	t.Helper()
+	stats := filepath.Join(t.TempDir(), "stats")
+	p := startQuiet(t, end, append(args, "--stats-file", stats, "--stats-interval", "50ms")...)
+	p.stats = stats
+	return p
+}
+
+// startQuiet is start without a stats file.
+func startQuiet(t *testing.T, end *veth.End, args ...string) *process {
+	t.Helper()
 	p := &process{name: args[0], done: make(chan struct{})}
-	if args[0] != "broker" {
-		p.stats = filepath.Join(t.TempDir(), "stats")
-		args = append(args, "--stats-file", p.stats, "--stats-interval", "50ms")
-	}
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.words, &p.words
 	if err := end.Start(p.cmd); err != nil {
@@ -170,7 +175,7 @@ func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
 func startBroker(t *testing.T, end *veth.End, partitions string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "port")
-	start(t, end, "broker", "--port-file", file, "--partitions", partitions, "--topics", "xcapa.packets,xcapa.errors,xcapa.raw")
+	startQuiet(t, end, "broker", "--port-file", file, "--partitions", partitions, "--topics", "xcapa.packets,xcapa.errors,xcapa.raw")
 	var addr string
 	await(t, 10*time.Second, "the broker listens", func() bool {
 		b, _ := os.ReadFile(file)
@@ -191,6 +196,16 @@ func startCapture(t *testing.T, end *veth.End, addr string, flags ...string) *pr
 // consume reads n values of topic from the beginning, over the broker in end.
 func consume(t *testing.T, end *veth.End, addr, topic string, n int) [][]byte {
 	t.Helper()
+	var values [][]byte
+	for _, r := range consumeRecords(t, end, addr, topic, n) {
+		values = append(values, r.Value)
+	}
+	return values
+}
+
+// consumeRecords is consume with all of each record.
+func consumeRecords(t *testing.T, end *veth.End, addr, topic string, n int) []*kgo.Record {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.Dialer(func(_ context.Context, network, host string) (conn net.Conn, err error) {
@@ -201,17 +216,17 @@ func consume(t *testing.T, end *veth.End, addr, topic string, n int) [][]byte {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	var values [][]byte
-	for len(values) < n {
+	var records []*kgo.Record
+	for len(records) < n {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			t.Fatalf("got %d messages of %s, want %d", len(values), topic, n)
+			t.Fatalf("got %d messages of %s, want %d", len(records), topic, n)
 		}
-		fetches.EachRecord(func(r *kgo.Record) { values = append(values, r.Value) })
+		fetches.EachRecord(func(r *kgo.Record) { records = append(records, r) })
 	}
-	return values
+	return records
 }
 
 // attached reports whether an XDP program is on end.
