@@ -13,6 +13,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -175,23 +176,28 @@ func addCounts(dst, src map[string]uint64) map[string]uint64 {
 	return dst
 }
 
-// sortedCounts lists the non-zero entries of m, largest first.
-func sortedCounts(m map[string]uint64) []string {
-	keys := slices.Sorted(maps.Keys(m))
-	slices.SortStableFunc(keys, func(a, b string) int {
-		switch {
-		case m[a] > m[b]:
-			return -1
-		case m[a] < m[b]:
-			return 1
-		}
-		return 0
-	})
-	out := make([]string, 0, len(keys))
-	for _, k := range keys {
+// Count is one named number.
+type Count struct {
+	Name string
+	N    uint64
+}
+
+// SortedCounts lists the non-zero entries of m, largest first.
+func SortedCounts(m map[string]uint64) []Count {
+	var out []Count
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if m[k] > 0 {
-			out = append(out, fmt.Sprintf("%s %d", k, m[k]))
+			out = append(out, Count{k, m[k]})
 		}
+	}
+	slices.SortStableFunc(out, func(a, b Count) int { return cmp.Compare(b.N, a.N) })
+	return out
+}
+
+func countWords(m map[string]uint64) []string {
+	var out []string
+	for _, c := range SortedCounts(m) {
+		out = append(out, fmt.Sprintf("%s %d", c.Name, c.N))
 	}
 	return out
 }

@@ -18,7 +18,7 @@ func (l *Ledger) WriteTable(w io.Writer) error {
 		r := &l.Rooms[i]
 		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t", r.Room, Grouped(r.In), Grouped(r.Out),
 			Grouped(r.Passed), Grouped(r.DroppedTotal()), groupedSigned(r.InFlight))
-		if words := r.remarks(); words != "" {
+		if words := r.Remarks(); words != "" {
 			fmt.Fprintf(tw, "  %s", words)
 		}
 		fmt.Fprintln(tw)
@@ -42,17 +42,17 @@ func (l *Ledger) Verdict() string {
 	return "balanced so far: in = out + passed + dropped + in flight in every room"
 }
 
-// remarks names what is behind the numbers of a room: reasons of loss, decode
+// Remarks names what is behind the numbers of a room: reasons of loss, decode
 // statuses, counts, messages.
-func (r *Room) remarks() string {
+func (r *Room) Remarks() string {
 	var parts []string
-	if d := sortedCounts(r.Dropped); len(d) > 0 {
+	if d := countWords(r.Dropped); len(d) > 0 {
 		parts = append(parts, "dropped: "+strings.Join(d, ", "))
 	}
-	if s := sortedCounts(r.ByStatus); len(s) > 0 {
+	if s := countWords(r.ByStatus); len(s) > 0 {
 		parts = append(parts, "status: "+strings.Join(s, ", "))
 	}
-	if c := sortedCounts(r.Counts); len(c) > 0 {
+	if c := countWords(r.Counts); len(c) > 0 {
 		parts = append(parts, strings.Join(c, ", "))
 	}
 	if r.Messages > 0 {
