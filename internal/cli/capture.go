@@ -168,7 +168,7 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if o.count < 0 {
 		return p, usageErrorf("-c %d: want the number of packets to stop after", o.count)
 	}
-	if err := o.device.validate(); err != nil {
+	if err := errors.Join(o.device.validate(), o.report.page.validate()); err != nil {
 		return p, err
 	}
 	p.printer = o.line.printer(o.brief)

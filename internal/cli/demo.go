@@ -24,6 +24,7 @@ type demoOptions struct {
 	pps   float64
 	store string
 	rows  int
+	page  pageFlags
 }
 
 func newDemoCommand(s *streams) *cobra.Command {
@@ -43,12 +44,13 @@ left behind. Without root the same path runs from the capture file.`,
 			if o.pps <= 0 {
 				return usageErrorf("--pps %v: want packets a second above 0", o.pps)
 			}
-			return runDemo(cmd.Context(), s, &o)
+			return runDemo(cmd.Context(), s, &o, &reportFlags{statsInterval: time.Second, page: o.page, flags: cmd.Flags()})
 		},
 	}
 	f := cmd.Flags()
 	f.Float64Var(&o.pps, "pps", 3000, "frames replayed a second")
 	f.StringVar(&o.store, "store", "", "keep the store in this `FOLDER` (default: a temporary one, removed at the end)")
+	o.page.register(cmd, pageOn)
 	f.IntVar(&o.rows, "rows", 8, "rows of the result to show")
 	return cmd
 }
@@ -56,13 +58,13 @@ left behind. Without root the same path runs from the capture file.`,
 // demoInterfaces are the two ends of the demo's wire.
 var demoInterfaces = [2]string{"sender0", "capture0"}
 
-func runDemo(ctx context.Context, s *streams, o *demoOptions) error {
+func runDemo(ctx context.Context, s *streams, o *demoOptions, report *reportFlags) error {
 	say := func(format string, args ...any) { fmt.Fprintf(s.err, format+"\n", args...) }
 	pair, err := veth.Open(veth.Options{Names: demoInterfaces})
 	if err != nil {
 		say("not enough privilege for XDP (%v):", err)
 		say("the same path runs from the bundled capture file instead; `sudo xcapa demo` shows AF_XDP\n")
-		return runDemoFromFile(ctx, s, o)
+		return runDemoFromFile(ctx, s, o, report)
 	}
 	defer pair.Close()
 	v, err := newSupervisor(s, pair.Ends[1].Start)
@@ -70,6 +72,10 @@ func runDemo(ctx context.Context, s *streams, o *demoOptions) error {
 		return err
 	}
 	defer v.close()
+	if err := v.openReport("demo", report); err != nil {
+		return err
+	}
+	defer v.report.closePage()
 	run := o.runOptions(v)
 	say("1. a veth pair in two network namespaces of its own: %s ==> %s", demoInterfaces[0], demoInterfaces[1])
 	say("2. broker, indexer and capture, each a process of its own:")
@@ -97,12 +103,16 @@ func runDemo(ctx context.Context, s *streams, o *demoOptions) error {
 
 // runDemoFromFile is the demo of an ordinary user: the capture process reads a
 // file.
-func runDemoFromFile(ctx context.Context, s *streams, o *demoOptions) error {
+func runDemoFromFile(ctx context.Context, s *streams, o *demoOptions, report *reportFlags) error {
 	v, err := newSupervisor(s, nil)
 	if err != nil {
 		return err
 	}
 	defer v.close()
+	if err := v.openReport("demo", report); err != nil {
+		return err
+	}
+	defer v.report.closePage()
 	path := filepath.Join(v.dir, demo.Names[1])
 	if err := unpackBundled(demo.Names[1], path); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -110,6 +111,9 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	case o.start != string(kafka.StartBegin) && o.start != string(kafka.StartEnd):
 		return usageErrorf("--start %q: want begin or end", o.start)
 	}
+	if err := o.report.page.validate(); err != nil {
+		return err
+	}
 	encoding, err := codec.ParseEncoding(o.encoding)
 	if err != nil || encoding == codec.EncodingRaw {
 		return usageErrorf("--encoding %q: want auto, arrow or json", o.encoding)
@@ -119,7 +123,8 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 		return err
 	}
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
-	cfg.Logger = peopleLogger(s, o.report.quiet)
+	rec := o.report.recorder("index")
+	cfg.Logger = slog.New(rec.Handler(peopleLogger(s, o.report.quiet).Handler()))
 	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); ctx.Err() != nil {
 		return nil // told to end before anything began
 	} else if err != nil {
@@ -136,8 +141,10 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 		return err
 	}
 	defer dest.Close()
+	rec.AddHealth(producer.Health)
 	stage, err := indexer.New(indexer.Config{
 		Reader: codec.NewReader(encoding), DeadLetter: dead, Once: o.once, Logger: cfg.Logger,
+		OnBatch: func(b indexer.BatchStats) { rec.Batch(batchStatus(b)) },
 	}, dest)
 	if err != nil {
 		return err
@@ -155,6 +162,9 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	}
 	reporting, stop := context.WithCancel(ctx)
 	go report.run(reporting)
+	if o.report.watched() {
+		go watchLag(reporting, consumer, rec)
+	}
 	err = stage.Run(ctx, consumer)
 	stop()
 	// What is not settled is handed back: Kafka delivers it again.
@@ -219,7 +229,9 @@ func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead e
 	if _, err := client.EnsureTemplate(ctx, o.template); err != nil {
 		return nil, elasticError(err)
 	}
-	return elastic.NewWriter(client, dead), nil
+	w := elastic.NewWriter(client, dead)
+	o.report.recorder("index").AddHealth(func() error { return elasticTrouble(w.Trouble()) })
+	return w, nil
 }
 
 func elasticError(err error) error {

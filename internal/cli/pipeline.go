@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"sync"
 	"syscall"
@@ -124,9 +125,12 @@ func (p *pipeline) openKafka(ctx context.Context) error {
 	default:
 		fmt.Fprintf(p.streams.err, "xcapa: %v; capturing all the same, what does not fit in the buffer (%s) is dropped and counted\n", err, o.buffer.String())
 	}
+	rec := o.report.recorder("capture")
+	cfg.Logger = slog.New(rec.Handler(slog.DiscardHandler)) // the page shows it; people read of the loss
 	if p.producer, err = kafka.NewProducer(ctx, cfg); err != nil {
 		return kafkaError(err)
 	}
+	rec.AddHealth(p.producer.Health)
 	p.sink = p.producer
 	if len(o.device.files) > 0 {
 		// A file can wait: nothing of it is ever dropped.
@@ -324,12 +328,12 @@ func (p *pipeline) watchSilence(ctx context.Context) {
 		}
 		for i, d := range p.devices {
 			s, ok := d.(silent)
-			if !ok || p.report.people == nil {
+			if !ok {
 				continue
 			}
 			if why := s.Silence(); why != said[i] {
 				if said[i] = why; why != "" {
-					fmt.Fprintf(p.report.people, "%s: %s\n", d.Info().Interface, why)
+					p.report.say(d.Info().Interface, why)
 				}
 			}
 		}

@@ -2,15 +2,19 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"xcapa/internal/ledger"
+	"xcapa/internal/status"
+	"xcapa/internal/web"
 )
 
 // reportFlags say where a running command's ledger goes.
@@ -18,7 +22,14 @@ type reportFlags struct {
 	statsFile     string
 	statsInterval time.Duration
 	quiet         bool
-	supervised    bool // run and demo show the joined ledger themselves
+	supervised    bool   // run and demo show the joined ledger themselves
+	statusFile    string // where the supervisor reads what the stage says of itself
+	stage         string // its name there
+	page          pageFlags
+
+	flags  *pflag.FlagSet   // of the command, to show those in effect
+	rec    *status.Recorder // made by recorder
+	stages status.Source    // what the page shows; nil: this process, which is the one stage
 }
 
 func (r *reportFlags) register(cmd *cobra.Command) {
@@ -27,7 +38,31 @@ func (r *reportFlags) register(cmd *cobra.Command) {
 	f.DurationVar(&r.statsInterval, "stats-interval", 5*time.Second, "how often the ledger is written")
 	f.BoolVarP(&r.quiet, "quiet", "q", false, "no banner and no table, errors only")
 	f.BoolVar(&r.supervised, "supervised", false, "banner, but no table: the supervisor shows it")
-	_ = f.MarkHidden("supervised")
+	f.StringVar(&r.statusFile, "status-file", "", "keep the stage's status in `FILE` for the supervisor")
+	f.StringVar(&r.stage, "stage", "", "`NAME` of the stage among those of the supervisor")
+	r.page.register(cmd, pageOff)
+	for _, name := range []string{"supervised", "status-file", "stage"} {
+		_ = f.MarkHidden(name)
+	}
+	r.flags = f
+}
+
+// watched is whether anybody sees what costs something to find out.
+func (r *reportFlags) watched() bool { return r.statusFile != "" || r.page.addr != pageOff }
+
+// recorder is what the page, the metrics and the status file show beside the
+// ledger; a command asks for it when it opens its parts, and tells it of them.
+func (r *reportFlags) recorder(command string) *status.Recorder {
+	if r.rec != nil {
+		return r.rec
+	}
+	name := r.stage
+	if name == "" {
+		name = command
+	}
+	r.rec = status.NewRecorder(name, command, version, r.page.interval)
+	r.rec.SetOptions(func() []status.Option { return effectiveFlags(r.flags) })
+	return r.rec
 }
 
 // reporter prints and writes the ledger of one command while it runs and when
@@ -41,11 +76,16 @@ type reporter struct {
 	stats   io.Writer // nil: no stats file
 	close   func() error
 	every   time.Duration
+
+	recorder   *status.Recorder
+	statusFile string
+	page       *web.Server // nil: none
 }
 
 // newReporter opens the stats file. rooms is called at each interval.
 func newReporter(s *streams, f *reportFlags, command string, live bool, rooms func() []ledger.Room) (*reporter, error) {
-	r := &reporter{command: command, rooms: rooms, every: f.statsInterval, close: func() error { return nil }}
+	r := &reporter{command: command, rooms: rooms, every: f.statsInterval, close: func() error { return nil },
+		recorder: f.recorder(command), statusFile: f.statusFile}
 	if r.every <= 0 {
 		return nil, usageErrorf("--stats-interval %v: must be above 0, as in --stats-interval 5s", f.statsInterval)
 	}
@@ -65,7 +105,23 @@ func newReporter(s *streams, f *reportFlags, command string, live bool, rooms fu
 		}
 		r.stats, r.close = file, file.Close
 	}
+	source := f.stages
+	if source == nil {
+		source = func() []status.Status { return []status.Status{r.recorder.Status(r.ledger(false))} }
+	}
+	var err error
+	if r.page, err = f.page.open(s, command, f.quiet, source); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
 	return r, nil
+}
+
+// say tells people something about one thing, and the page too.
+func (r *reporter) say(about, words string) {
+	r.recorder.Problem(about, words)
+	if r.people != nil {
+		fmt.Fprintf(r.people, "%s: %s\n", about, words)
+	}
 }
 
 // run reports at every interval until ctx ends.
@@ -79,6 +135,7 @@ func (r *reporter) run(ctx context.Context) {
 		case <-tick.C:
 			l := r.ledger(false)
 			r.write(l)
+			r.writeStatus(l)
 			if r.live {
 				_ = l.WriteTable(r.people)
 			}
@@ -91,6 +148,8 @@ func (r *reporter) run(ctx context.Context) {
 func (r *reporter) finish() error {
 	l := r.ledger(true)
 	r.write(l)
+	r.writeStatus(l)
+	r.closePage()
 	if r.table {
 		_ = l.WriteTable(r.people)
 	}
@@ -114,6 +173,24 @@ func (r *reporter) write(l *ledger.Ledger) {
 	}
 	if err := l.AppendLine(r.stats); err != nil && r.people != nil {
 		fmt.Fprintf(r.people, "xcapa: write stats file: %v; the run goes on\n", err)
+	}
+}
+
+// closePage ends the page, if there is one; finish does it too.
+func (r *reporter) closePage() {
+	if r.page != nil {
+		r.page.Close()
+	}
+}
+
+// writeStatus replaces the status file.
+func (r *reporter) writeStatus(l *ledger.Ledger) {
+	if r.statusFile == "" {
+		return
+	}
+	now := r.recorder.Status(l)
+	if err := status.WriteFile(r.statusFile, &now); err != nil {
+		r.recorder.Problem("the status file could not be written", err.Error())
 	}
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,11 +45,12 @@ takes every flag of capture.`,
 			if len(c.kafka.brokers) > 0 {
 				return usageErrorf("run brings its own broker; to use %v, start `xcapa capture --brokers` and `xcapa index --brokers`", c.kafka.brokers)
 			}
-			return runAll(cmd.Context(), s, &o, captureArgs(cmd))
+			return runAll(cmd.Context(), s, &o, &c.report, captureArgs(cmd))
 		},
 	}
 	c.register(cmd)
 	onlyOnCommandLine(cmd, "brokers") // it is there to be refused in words
+	setDefault(cmd, "page", pageOn)
 	f := cmd.Flags()
 	o.limit = 512 << 20
 	f.StringVar(&o.store, "store", "xcapa-store", "`FOLDER` of the local Parquet store")
@@ -67,7 +69,7 @@ func captureArgs(cmd *cobra.Command) []string {
 	var args []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch f.Name {
-		case "stats-file", "stats-interval", "quiet", "brokers", "supervised":
+		case "stats-file", "stats-interval", "quiet", "brokers", "supervised", "status-file", "stage", "page", "page-pprof", "batch-interval":
 			return
 		}
 		if capture.Lookup(f.Name) == nil {
@@ -85,18 +87,22 @@ func captureArgs(cmd *cobra.Command) []string {
 }
 
 // runAll starts the three stages and ends them when ctx does.
-func runAll(ctx context.Context, s *streams, o *runOptions, capture []string) error {
+func runAll(ctx context.Context, s *streams, o *runOptions, report *reportFlags, capture []string) error {
 	v, err := newSupervisor(s, nil)
 	if err != nil {
 		return err
 	}
 	defer v.close()
+	if err := v.openReport("run", report); err != nil {
+		return err
+	}
+	defer v.report.closePage()
 	st, err := v.startStages(ctx, o, capture)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.err, "running: capture -> broker %s -> %s; Ctrl-C ends it in good order\n", st.brokers, st.destination)
-	go v.showLedgers(ctx, st, 5*time.Second)
+	go v.report.run(ctx)
 	select {
 	case <-ctx.Done():
 	case failed := <-v.failed:
@@ -138,7 +144,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 	} else {
 		index = append(index, "--store", o.store, "--store-window", o.window.String())
 	}
-	if st.index, err = v.start("index", append(index, v.statsArgs("index")...)...); err != nil {
+	if st.index, err = v.startStage("index", 2, index...); err != nil {
 		return nil, err
 	}
 	if len(capture) > 0 {
@@ -150,7 +156,7 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 func (v *supervisor) startCapture(st *allStages, flags []string) error {
 	args := append([]string{"capture", "--supervised", "--brokers", st.brokers}, flags...)
 	var err error
-	st.capture, err = v.start("capture", append(args, v.statsArgs("capture")...)...)
+	st.capture, err = v.startStage("capture", 1, args...)
 	return err
 }
 
@@ -163,19 +169,8 @@ func (v *supervisor) finish(st *allStages, limit time.Duration) error {
 	errs = append(errs, v.awaitIndexed(st, limit))
 	st.index.ask()
 	errs = append(errs, st.index.wait(limit))
-	parts := []*ledger.Ledger{st.capture.ledger(), st.index.ledger()}
-	if v.before != nil {
-		parts = append([]*ledger.Ledger{v.before}, parts...)
-	}
-	l := ledger.Join("run", parts...)
-	_ = l.WriteTable(v.streams.err)
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if !l.Balanced {
-		return withCode(exitUnbalanced, errors.New(l.Verdict()))
-	}
-	return nil
+	err := v.report.finish()
+	return cmp.Or(errors.Join(errs...), err)
 }
 
 // awaitIndexed waits until the destination has taken in what the capture
@@ -201,28 +196,5 @@ func (v *supervisor) awaitIndexed(st *allStages, limit time.Duration) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the indexer had not taken in all %d records after %v", due, limit)
 		}
-	}
-}
-
-// showLedgers prints the joined ledger now and then on a terminal.
-func (v *supervisor) showLedgers(ctx context.Context, st *allStages, every time.Duration) {
-	if !isTerminal(v.streams.err) {
-		return
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		c, i := st.capture.ledger(), st.index.ledger()
-		if c == nil || i == nil {
-			continue
-		}
-		l := ledger.Join("run", c, i)
-		fmt.Fprintln(v.streams.err, time.Now().Format("15:04:05"))
-		_ = l.WriteTable(v.streams.err)
 	}
 }

@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"xcapa/internal/ledger"
+	"xcapa/internal/status"
 )
 
 // supervisor runs the stages of one machine as processes of their own: broker,
@@ -25,17 +27,24 @@ type supervisor struct {
 	streams *streams
 	dir     string // temporary: port file, stats files; removed by close
 	spawn   func(*exec.Cmd) error
-	stages  []*stage
 	failed  chan *stage // a stage that ended without being asked to
 	threads chan func()
 	before  *ledger.Ledger // what was sent into the run, by demo; nil: unknown
+	report  *reporter      // of the stages together
+
+	interval time.Duration // --batch-interval of the stages
+
+	mu     sync.Mutex
+	stages []*stage
 }
 
 // stage is one child process.
 type stage struct {
 	name     string
 	cmd      *exec.Cmd
-	stats    string // its stats file
+	started  time.Time
+	status   string // its status file; "": it keeps none
+	place    int    // packets pass the stages in this order
 	asked    bool   // it was told to end
 	done     chan struct{}
 	err      error // valid after done
@@ -65,16 +74,38 @@ func newSupervisor(s *streams, spawn func(*exec.Cmd) error) (*supervisor, error)
 	return v, nil
 }
 
+// openReport makes the books of all stages together, and the page.
+func (v *supervisor) openReport(command string, f *reportFlags) error {
+	f.stages = v.statuses
+	v.interval = f.page.interval
+	var err error
+	v.report, err = newReporter(v.streams, f, command, true, v.rooms)
+	return err
+}
+
+// startStage is start for a command that keeps books: the supervisor reads its
+// status file, and the page shows it. place is where packets pass it.
+func (v *supervisor) startStage(name string, place int, args ...string) (*stage, error) {
+	file := filepath.Join(v.dir, name+".status")
+	args = append(args, "--page", pageOff, "--stage", name, "--status-file", file, "--stats-file", "", "--stats-interval", "200ms",
+		"--batch-interval", v.interval.String())
+	return v.launch(&stage{name: name, status: file, place: place}, args)
+}
+
 // start runs `xcapa args...` as a child. Its words for people come behind its
 // name on our standard error.
 func (v *supervisor) start(name string, args ...string) (*stage, error) {
-	st := &stage{name: name, stats: filepath.Join(v.dir, name+".stats"), done: make(chan struct{}), complain: &tailBuffer{limit: 4 << 10}}
+	return v.launch(&stage{name: name}, args)
+}
+
+func (v *supervisor) launch(st *stage, args []string) (*stage, error) {
+	st.done, st.complain = make(chan struct{}), &tailBuffer{limit: 4 << 10}
 	// What the configuration file says came to us as flags, and goes on as such.
 	cmd := exec.Command("/proc/self/exe", append(args, "--config=")...)
 	cmd.Args[0] = "xcapa" // what ps shows
 	cmd.Env = os.Environ()
 	cmd.Stdout = v.streams.err // children have no data of their own to give
-	cmd.Stderr = io.MultiWriter(st.complain, &prefixWriter{prefix: name + ": ", to: v.streams.err})
+	cmd.Stderr = io.MultiWriter(st.complain, &prefixWriter{prefix: st.name + ": ", to: v.streams.err})
 	// A group of its own: Ctrl-C reaches the supervisor alone, which ends the
 	// stages in the order in which packets pass them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
@@ -82,9 +113,12 @@ func (v *supervisor) start(name string, args ...string) (*stage, error) {
 	started := make(chan error)
 	v.threads <- func() { started <- v.spawn(cmd) }
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w", st.name, err)
 	}
+	st.started = time.Now()
+	v.mu.Lock()
 	v.stages = append(v.stages, st)
+	v.mu.Unlock()
 	go func() {
 		st.err = cmd.Wait()
 		close(st.done)
@@ -96,11 +130,6 @@ func (v *supervisor) start(name string, args ...string) (*stage, error) {
 		}
 	}()
 	return st, nil
-}
-
-// statsArgs are the flags that make a stage keep its books where we read them.
-func (v *supervisor) statsArgs(name string) []string {
-	return []string{"--stats-file", filepath.Join(v.dir, name+".stats"), "--stats-interval", "200ms"}
 }
 
 // ask tells the stage to end in good order.
@@ -146,11 +175,60 @@ func (st *stage) failure() error {
 
 // ledger is the last one the stage wrote; nil while there is none.
 func (st *stage) ledger() *ledger.Ledger {
-	l, err := ledger.ReadLast(st.stats)
+	now, err := status.ReadFile(st.status)
 	if err != nil {
 		return nil
 	}
-	return l
+	return now.Ledger
+}
+
+// statuses are what the stages say of themselves, for the page. One that has
+// not said anything yet is starting.
+func (v *supervisor) statuses() []status.Status {
+	var out []status.Status
+	for _, st := range v.inOrder() {
+		now, err := status.ReadFile(st.status)
+		if err != nil {
+			now = &status.Status{Stage: st.name, Version: version, PID: st.cmd.Process.Pid, Started: st.started, Time: time.Now()}
+		}
+		select {
+		case <-st.done:
+			if now.EndedWith = "in good order"; st.err != nil {
+				now.EndedWith = st.failure().Error()
+			}
+		default:
+		}
+		out = append(out, *now)
+	}
+	return out
+}
+
+// inOrder are the stages that keep books, as packets pass them.
+func (v *supervisor) inOrder() []*stage {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []*stage
+	for _, st := range v.stages {
+		if st.status != "" {
+			out = append(out, st)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *stage) int { return a.place - b.place })
+	return out
+}
+
+// rooms are those of all stages, in the order in which packets pass them.
+func (v *supervisor) rooms() []ledger.Room {
+	var out []ledger.Room
+	if v.before != nil {
+		out = append(out, v.before.Rooms...)
+	}
+	for _, st := range v.inOrder() {
+		if l := st.ledger(); l != nil {
+			out = append(out, l.Rooms...)
+		}
+	}
+	return out
 }
 
 // close ends what still runs and removes the folder.

@@ -9,7 +9,7 @@ import (
 const mask = "********"
 
 // secretWords make a name one whose value is a secret.
-var secretWords = []string{"password", "passphrase", "secret", "api-key", "apikey", "token"}
+var secretWords = []string{"password", "passphrase", "secret", "api-key", "apikey", "token", "jaas", "key.pem"}
 
 // isSecret: the value of a setting or Kafka property of that name must not be
 // shown. The name of a file that holds a secret may.

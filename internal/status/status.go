@@ -91,9 +91,9 @@ type Problem struct {
 
 // Option is a flag in effect.
 type Option struct {
-	Name    string `json:"name"`
-	Value   string `json:"value"` // secrets masked
-	Changed bool   `json:"changed"`
+	Name   string `json:"name"`
+	Value  string `json:"value"`  // secrets masked
+	Origin string `json:"origin"` // default, command line, environment NAME, file PLACE
 }
 
 // Process is what the stage's process costs.
@@ -106,6 +106,9 @@ type Process struct {
 // Source returns the stages that a page shows, in the order in which packets
 // pass them. It is called from any goroutine.
 type Source func() []Status
+
+// Changed is whether somebody gave the flag.
+func (o Option) Changed() bool { return o.Origin != "default" }
 
 // Duration is a time span that is a number of seconds in JSON.
 type Duration time.Duration

@@ -29,7 +29,7 @@ func running() []status.Status {
 			{Room: "decode", In: 1234000, Out: 1234000, ByStatus: map[string]uint64{"truncated": 3}},
 			{Room: "kafka", In: 1234000, Out: 1233000, Messages: 1300},
 		}},
-		Options: []status.Option{{Name: "interface", Value: "eth1", Changed: true}, {Name: "rings", Value: "4096"}}}
+		Options: []status.Option{{Name: "interface", Value: "eth1", Origin: "command line"}, {Name: "rings", Value: "4096", Origin: "default"}}}
 	index := status.Status{Stage: "index", Command: "index", Version: "v9", PID: 42, Started: began, Time: now,
 		Ledger: &ledger.Ledger{Time: now, Command: "index", Rooms: []ledger.Room{
 			{Room: "fetch", In: 9000, Out: 9000}, {Room: "decode", In: 9000, Out: 9000}, {Room: "elastic", In: 9000, Out: 8000},
@@ -90,7 +90,7 @@ func TestPageWithoutScripts(t *testing.T) {
 			"xcapa.packets-2", "2,250", // a batch
 			"77 messages behind", "nothing yet", // lag
 			"documents wait", "why=overloaded", "12", // problems
-			"<code>--interface</code>", "eth1", "given", // flags
+			"<code>--interface</code>", "eth1", "command line", // flags
 			"balanced so far", "<noscript>", `href="?reload=5"`,
 		} {
 			if !strings.Contains(body, want) {
