@@ -134,6 +134,13 @@ func TestSetPropertyErrors(t *testing.T) {
 		{"enable.ssl.certificate.verification", "perhaps", "true or false"},
 		{"compression.kodec", "zstd", "did you mean compression.codec"},
 		{"zzz", "1", "no such property"},
+		{"sasl.kerberos.principal", "pycapa@EXAMPLE.COM", "GSSAPI (Kerberos) is not supported"},
+		{"retries", "5", "not needed: a message is sent again until it is acknowledged"},
+		{"batch.num.messages", "500000", "not needed"},
+		{"statistics.interval.ms", "5000", "--stats-file"},
+		{"socket.timeout.ms", "6000", "not needed: request.timeout.ms"},
+		{"transactional.id", "x", "not supported"},
+		{"isolation.level", "none", "read_committed or read_uncommitted"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
