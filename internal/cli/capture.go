@@ -47,6 +47,8 @@ type captureOptions struct {
 
 	save saveFlags // a capture file
 
+	fastcapa string // a configuration file
+
 	// lines on the terminal
 	line    lineFlags
 	brief   bool
@@ -76,6 +78,7 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.inOut, "errors-in-output", false, "damaged frames also go to the packets topic, as Logisland did")
 	f.BoolVar(&o.verify, "verify-checksums", false, "verify IP, TCP, UDP and ICMP checksums (reads every payload byte)")
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
+	f.StringVar(&o.fastcapa, "fastcapa-config", "", "take brokers and Kafka settings from a configuration `FILE` of Metron's fastcapa")
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
 	f.StringVar(&o.until, "until", "", "for measurements: the last `ROOM` frames reach: ring (they are counted), decode or encode")
@@ -116,6 +119,15 @@ func newCaptureCommand(s *streams) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.save.path != "" && !typedByHand(cmd, "brokers") {
 				o.kafka.brokers = nil // -w says what is wanted now
+			}
+			if o.fastcapa != "" {
+				t := &translation{}
+				if err := applyFastcapaConfig(&o, o.fastcapa, t); err != nil {
+					return err
+				}
+				if !o.report.quiet {
+					t.write(s.err)
+				}
 			}
 			return runCapture(cmd.Context(), s, &o)
 		},
@@ -176,13 +188,13 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 		return p, usageErrorf("--until %q: want ring, decode or encode", o.until)
 	}
 	switch {
-	case o.until != "" && (o.save.path != "" || len(o.kafka.brokers) > 0):
+	case o.until != "" && (o.save.path != "" || o.kafka.hasBrokers()):
 		return p, usageErrorf("--until ends before frames go anywhere: leave -w and --brokers out")
-	case o.save.path != "" && len(o.kafka.brokers) > 0:
+	case o.save.path != "" && o.kafka.hasBrokers():
 		return p, usageErrorf("-w and --brokers: frames go to a file or records to Kafka; start two captures for both")
 	case o.save.path == "" && (o.save.format != "" || len(o.save.rotation) > 0):
 		return p, usageErrorf("-F and -b say how -w writes: name the file with -w")
-	case len(o.kafka.brokers) == 0:
+	case !o.kafka.hasBrokers():
 		return p, nil
 	}
 	if p.kafka, err = o.kafka.config(os.LookupEnv); err != nil {
@@ -206,8 +218,12 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 		by = kafka.PartitionBy(o.by)
 	}
 	p.kafka.PartitionBy = by
-	p.kafka.MaxBufferedBytes = int64(o.buffer)
-	p.kafka.Compression = o.comp
+	if p.kafka.MaxBufferedBytes == 0 { // -X wins over the flag's default
+		p.kafka.MaxBufferedBytes = int64(o.buffer)
+	}
+	if p.kafka.Compression == "" {
+		p.kafka.Compression = o.comp
+	}
 	p.kafka.CreateTopics = kafka.CreateTopics{Allowed: o.create, Partitions: o.parts, Replicas: o.repl}
 	if err := p.kafka.Validate(); err != nil {
 		return p, withCode(exitUsage, err)

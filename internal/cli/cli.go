@@ -141,7 +141,8 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	registerConfigFlag(root)
 	root.AddCommand(
 		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
-		newConsumeCommand(s), newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
+		newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
+		newConsumeCommand(s), newFastcapaCommand(s),
 	)
 	completeFlags(root)
 	return root

@@ -104,7 +104,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 // runIndex is the index command from checked flags to final ledger.
 func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	switch {
-	case len(o.kafka.brokers) == 0:
+	case !o.kafka.hasBrokers():
 		return usageErrorf("no brokers: name them with --brokers, as in --brokers kafka:9092")
 	case (o.store == "") == (len(o.hosts) == 0):
 		return usageErrorf("name one destination: --elasticsearch URL or --store FOLDER")

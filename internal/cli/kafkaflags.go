@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,13 @@ func (k *kafkaFlags) register(cmd *cobra.Command) {
 	f.StringVar(&k.passwordFile, "kafka-password-file", "", "`FILE` with the SASL password (or environment "+passwordEnv+")")
 	f.StringArrayVarP(&k.properties, "property", "X", nil, "Kafka client `PROPERTY=VALUE` under librdkafka's name; repeatable")
 	f.BoolVar(&k.requireOK, "require-healthy", false, "fail at start (exit 5) when the brokers do not answer")
+}
+
+// hasBrokers reports whether brokers are named, here or among the properties.
+func (k *kafkaFlags) hasBrokers() bool {
+	return len(k.brokers) > 0 || slices.ContainsFunc(k.properties, func(p string) bool {
+		return strings.HasPrefix(p, "bootstrap.servers=") || strings.HasPrefix(p, "metadata.broker.list=")
+	})
 }
 
 // config builds the client configuration; lookup reads the environment.

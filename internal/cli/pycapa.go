@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"xcapa/internal/codec"
+	"xcapa/internal/kafka"
 	"xcapa/internal/pycapa"
 )
 
@@ -32,24 +35,24 @@ func newPycapaCommand(s *streams) *cobra.Command {
 			case p.Consumer && (p.Broker == "" || p.Topic == ""):
 				return usageErrorf("pycapa --consumer needs a broker (-k) and a topic (-t)")
 			case p.Consumer:
-				return runConsume(cmd.Context(), s, pycapaConsume(&p))
+				return runConsume(cmd.Context(), s, pycapaConsume(s, &p))
 			case p.Broker == "" || p.Topic == "" || p.Interface == "":
 				return usageErrorf("pycapa --producer needs a broker (-k), a topic (-t) and an interface (-i)")
 			}
-			return runCapture(cmd.Context(), s, pycapaCapture(&p))
+			return runCapture(cmd.Context(), s, pycapaCapture(s, &p))
 		},
 	}
 }
 
 // pycapaCapture is the capture that does what p asks for.
-func pycapaCapture(p *pycapa.Options) *captureOptions {
+func pycapaCapture(s *streams, p *pycapa.Options) *captureOptions {
 	o := &captureOptions{}
 	o.register(&cobra.Command{}) // the defaults of capture
 	o.device.interfaces = []string{p.Interface}
 	o.device.engine = "afpacket"
 	o.device.snap = uint32(p.SnapLen)
 	o.kafka.brokers = []string{p.Broker}
-	o.kafka.properties = p.Properties
+	o.kafka.properties = neededProperties(s, p.Properties)
 	o.topic = p.Topic
 	o.encode = codec.EncodingRaw.String()
 	o.count = p.MaxPackets
@@ -58,13 +61,30 @@ func pycapaCapture(p *pycapa.Options) *captureOptions {
 	return o
 }
 
+// neededProperties are those of librdkafka's properties that have a counterpart
+// here, or are wrong; the others are named.
+func neededProperties(s *streams, properties []string) (needed []string) {
+	t := &translation{}
+	for _, p := range properties {
+		name, value, _ := strings.Cut(p, "=")
+		var scratch kafka.Config
+		if err := kafka.SetProperty(&scratch, name, value); errors.Is(err, kafka.ErrNotNeeded) {
+			t.notNeeded("-X "+p, reasonOf(err))
+			continue
+		}
+		needed = append(needed, p)
+	}
+	t.write(s.err)
+	return needed
+}
+
 // pycapaConsume is the consume that does what p asks for: pcap on standard
 // output. Where the group has stored nothing, librdkafka begins at the end.
-func pycapaConsume(p *pycapa.Options) *consumeOptions {
+func pycapaConsume(s *streams, p *pycapa.Options) *consumeOptions {
 	o := &consumeOptions{}
 	o.register(&cobra.Command{}) // the defaults of consume
 	o.kafka.brokers = []string{p.Broker}
-	o.kafka.properties = append([]string{"auto.offset.reset=latest"}, p.Properties...)
+	o.kafka.properties = append([]string{"auto.offset.reset=latest"}, neededProperties(s, p.Properties)...)
 	o.topics = []string{p.Topic}
 	o.start = p.Offset
 	o.group = "pycapa"
@@ -79,8 +99,8 @@ func pycapaConsume(p *pycapa.Options) *consumeOptions {
 // calledAs maps the name of the program to a subcommand, so that a link called
 // pycapa behaves as pycapa.
 func calledAs(args []string) []string {
-	if filepath.Base(args[0]) == "pycapa" {
-		return append([]string{"pycapa"}, args[1:]...)
+	if name := filepath.Base(args[0]); name == "pycapa" || name == "fastcapa" {
+		return append([]string{name}, args[1:]...)
 	}
 	return args[1:]
 }

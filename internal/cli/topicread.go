@@ -39,7 +39,7 @@ func (f *topicFlags) register(cmd *cobra.Command, topic, start, group string) {
 // partitions.
 func (f *topicFlags) open(ctx context.Context, s *streams, quiet bool, order func(*message.Message) kafka.Key) (*kafka.Reader, error) {
 	switch {
-	case len(f.kafka.brokers) == 0:
+	case !f.kafka.hasBrokers():
 		return nil, usageErrorf("no brokers: name them with --brokers, as in --brokers kafka:9092")
 	case f.count < 0:
 		return nil, usageErrorf("-c %d: want the number of packets to stop after", f.count)
