@@ -61,6 +61,8 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	o.report.register(cmd)
 	host, _ := os.Hostname()
 	f := cmd.Flags()
+	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
+	records := group(cmd, "Records to Kafka")
 	f.StringVar(&o.host, "host", host, "`NAME` of this capture host in the records")
 	f.StringVar(&o.topic, "topic", "", "`TOPIC` for the records (default "+defaultPacketsTopic+", with --encoding raw "+defaultRawTopic+")")
 	f.StringVar(&o.errors, "errors-topic", defaultErrorsTopic, "`TOPIC` for frames that are damaged")
@@ -79,14 +81,16 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.verify, "verify-checksums", false, "verify IP, TCP, UDP and ICMP checksums (reads every payload byte)")
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 	f.StringVar(&o.fastcapa, "fastcapa-config", "", "take brokers and Kafka settings from a configuration `FILE` of Metron's fastcapa")
-	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
+	records()
 	f.StringVar(&o.until, "until", "", "for measurements: the last `ROOM` frames reach: ring (they are counted), decode or encode")
 	_ = f.MarkHidden("until")
 	o.save.register(cmd, "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
 	o.line.register(cmd)
+	lines := group(cmd, linesGroup)
 	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
+	lines()
 	o.buffer = 64 << 20
 }
 

@@ -125,6 +125,13 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
   sudo xcapa capture -i eth1 --brokers kafka:9092
   xcapa index --brokers kafka:9092 --elasticsearch https://es:9200
   xcapa read capture.pcap             one JSON document a packet`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return nil
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -135,9 +142,14 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if !cmd.HasParent() && cmd.Flags().NArg() > 0 { // the flags of a command that is not there
+			return unknownCommand(cmd, cmd.Flags().Arg(0))
+		}
 		return usageErrorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.SetHelpTemplate(helpTemplate)
+	cobra.AddTemplateFunc("flagUsages", flagUsages)
+	root.SetUsageTemplate(usageTemplate)
 	registerConfigFlag(root)
 	root.AddCommand(
 		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),

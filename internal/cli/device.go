@@ -43,6 +43,7 @@ type deviceOptions struct {
 }
 
 func (o *deviceOptions) register(cmd *cobra.Command) {
+	defer group(cmd, "Interface and rings")()
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.interfaces, "interface", "i", nil, "`INTERFACE` to capture on; repeatable")
 	f.StringArrayVarP(&o.files, "read", "r", nil, "take packets from a capture `FILE` instead ('-': standard input); repeatable")

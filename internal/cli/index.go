@@ -80,6 +80,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	f.StringVar(&o.store, "store", "", "`FOLDER` of a local Parquet store")
 	f.DurationVar(&o.storeWindow, "store-window", 60*time.Second, "time span of one Parquet file")
+	es := group(cmd, "Elasticsearch")
 	f.StringSliceVar(&o.hosts, "elasticsearch", nil, "Elasticsearch at `URL,...`")
 	f.StringVar(&o.apiKeyFile, "api-key-file", "", "`FILE` with the API key (or environment XCAPA_ES_API_KEY)")
 	f.StringVar(&o.user, "es-user", "", "`NAME` of the Elasticsearch user")
@@ -96,6 +97,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.DurationVar(&o.elastic.FlushInterval, "flush-interval", elastic.DefaultFlushInterval, "longest time a document waits for its bulk")
 	f.IntVar(&o.elastic.Concurrency, "concurrent-requests", elastic.DefaultConcurrency, "bulk requests in flight")
 	f.IntVar(&o.elastic.Compression, "es-gzip", 0, "gzip level 1-9 of requests (0: off)")
+	es()
 	f.BoolVar(&o.showKey, "print-api-key", false, "print the JSON that creates a least-privilege API key, and end")
 	onlyOnCommandLine(cmd, "print-api-key")
 	return cmd

@@ -29,6 +29,7 @@ type kafkaFlags struct {
 const passwordEnv = "XCAPA_KAFKA_PASSWORD"
 
 func (k *kafkaFlags) register(cmd *cobra.Command) {
+	defer group(cmd, "Kafka connection")()
 	f := cmd.Flags()
 	f.StringSliceVar(&k.brokers, "brokers", nil, "Kafka brokers, `HOST:PORT,...`")
 	f.BoolVar(&k.tls, "tls", false, "connect to the brokers with TLS")

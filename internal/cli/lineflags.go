@@ -13,7 +13,10 @@ type lineFlags struct {
 	timestamp int
 }
 
+const linesGroup = "Lines for people"
+
 func (l *lineFlags) register(cmd *cobra.Command) {
+	defer group(cmd, linesGroup)()
 	f := cmd.Flags()
 	f.BoolVarP(&l.ethernet, "ethernet", "e", false, "text: show the link-layer header")
 	f.CountVarP(&l.verbose, "verbose", "v", "text: show more of the headers")

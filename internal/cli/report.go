@@ -33,6 +33,7 @@ type reportFlags struct {
 }
 
 func (r *reportFlags) register(cmd *cobra.Command) {
+	defer group(cmd, "Ledger and page")()
 	f := cmd.Flags()
 	f.StringVar(&r.statsFile, "stats-file", "", "append the ledger as JSON lines to `FILE` ('-': standard output)")
 	f.DurationVar(&r.statsInterval, "stats-interval", 5*time.Second, "how often the ledger is written")

@@ -33,6 +33,7 @@ type saveFlags struct {
 }
 
 func (f *saveFlags) register(cmd *cobra.Command, what string) {
+	defer group(cmd, "Capture file")()
 	flags := cmd.Flags()
 	flags.StringVarP(&f.path, "write", "w", "", what)
 	flags.StringVarP(&f.format, "file-format", "F", "", "`FORMAT` of -w: pcapng (default), pcap or nsecpcap")
