@@ -76,6 +76,10 @@ test-stack: build ## run the path against a real Apache Kafka and Elasticsearch 
 test-interop: go-version ## read blocks and store files with pyarrow and DuckDB, topics with kcat, captures with tshark (needs python3, pip, kcat, tshark)
 	$(GO) test -count=1 -tags interop -run 'Interop|OtherPrograms|Pyarrow' -v ./internal/codec ./internal/store ./internal/cli
 
+.PHONY: test-page
+test-page: go-version ## look at the monitoring page in a real Chromium (needs chromium, node and npm)
+	$(GO) test -count=1 -tags browser -run TestBrowser ./internal/web
+
 .PHONY: oracle
 CORPUS ?= testdata/pcap
 oracle: go-version ## compare every header field with tshark's over the captures in CORPUS
