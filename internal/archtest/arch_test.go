@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"internal/elastic":          {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/record"},
 	"internal/indexer":          {"internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
 	"internal/store":            {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
+	"internal/parse":            {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/packet", "internal/pcap", "internal/record", "internal/worker"},
 	"internal/pycapa":           {},
 	"internal/fastcapa":         {},
 	"internal/veth":             {},

@@ -94,6 +94,9 @@ func (rd *Reader) Read(m *message.Message, fn func(row *Row) error) error {
 	case EncodingRaw:
 		return rd.readRaw(m, fn)
 	}
+	if err := CheckKryo(m); err != nil {
+		return err
+	}
 	return unreadable(CodeUnknownEncoding, "value of %d bytes is neither an Arrow stream nor JSON; name its encoding with --encoding", len(m.Value))
 }
 

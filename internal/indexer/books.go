@@ -3,7 +3,6 @@ package indexer
 import (
 	"sync/atomic"
 
-	"xcapa/internal/codec"
 	"xcapa/internal/ledger"
 	"xcapa/internal/packet"
 )
@@ -20,22 +19,16 @@ type books struct {
 	ended    atomic.Bool
 }
 
-// read counts a message that gave rows.
-func (b *books) read(rows []codec.Row) {
-	var byStatus [packet.NumStatus]uint64
-	for i := range rows {
-		if s := rows[i].Status; rows[i].Present.Has(packet.FieldStatus) && s < packet.NumStatus {
-			byStatus[s]++
-		}
-	}
-	for s, n := range byStatus {
+// read counts messages whose packets are handed on.
+func (b *books) read(t *Tally) {
+	for s, n := range t.ByStatus {
 		if n > 0 && s != int(packet.StatusWhole) {
 			b.byStatus[s].Add(n)
 		}
 	}
-	b.messages.Add(1)
-	b.in.Add(uint64(len(rows)))
-	b.rows.Add(uint64(len(rows)))
+	b.messages.Add(t.Messages)
+	b.in.Add(t.Packets)
+	b.rows.Add(t.Packets)
 }
 
 // unreadable counts what cannot be read, recorded that it is in the errors topic.
@@ -53,12 +46,12 @@ func (b *books) notTaken(taken uint64) {
 // end says that nothing more will come: what is missing stays uncommitted.
 func (b *books) end() { b.ended.Store(true) }
 
-// Rooms is the account of the stage and its destination: fetch, decode, elastic
-// or parquet. While running, or after Run before the destination is closed, what
+// Rooms is the account of the stage and what it writes to: fetch, decode, and
+// kafka, elastic or parquet. While running, or after Run before the destination is closed, what
 // is not settled stands in flight. Passed are packets handed back: their offsets
 // stay uncommitted, Kafka delivers them again.
 func (s *Stage) Rooms() []ledger.Room {
-	dest := s.dest.Room() // from the back: a packet is counted in front first
+	dest := s.room() // from the back: a packet is counted in front first
 	b := &s.books
 	failed, rows, back := b.failed.Load(), b.rows.Load(), b.back.Load()
 	in := b.in.Load()

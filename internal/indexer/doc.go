@@ -6,21 +6,22 @@
 // in the errors topic for each message that cannot be read, committed offsets,
 // the rooms "fetch", "decode" and the destination's own.
 //
-// Two goroutines: Run polls, commits and answers the group; a worker, alone with
-// the destination, reads and writes. So a destination that makes it wait for
-// hours costs neither the membership in the group nor memory: what was polled
-// waits in a queue bounded by Config.MaxQueuedBytes, and the partitions are
-// paused.
+// Run polls, commits and answers the group; lanes do the work, each one goroutine
+// with a Work of its own. An index has one lane, alone with the destination; the
+// parse stage (package parse) has one for each partition. A Work that has to wait
+// for hours costs neither the membership in the group nor memory: what was polled
+// waits in queues bounded together by Config.MaxQueuedBytes, and the partitions
+// are paused.
 //
 // Non-obvious:
 //   - Messages settle in any order; the committed offset is that of the first
 //     one that has not (offsets.go). It never passes an unsettled message, also
 //     not at a rebalance or exit.
-//   - A message is counted when the worker takes it, not when it is polled: what
+//   - A message is counted when its lane takes it, not when it is polled: what
 //     is still queued at exit was never ours, and is read again by the next.
 //   - An unreadable message counts as one packet: nobody can know how many it
 //     held.
-//   - What the worker has begun of a revoked partition is flushed within
+//   - What a lane has begun of a revoked partition is flushed within
 //     Config.FlushTimeout and committed; the rest is skipped. What settles later
 //     is not committed: the new owner writes it again, and stable ids make that
 //     harmless.

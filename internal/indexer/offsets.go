@@ -14,10 +14,11 @@ type window struct {
 	mu       sync.Mutex
 	list     []entry // list[head:] are begun and not yet passed
 	head     int
-	sequence int64 // number of list[0] since the assignment
-	position int64 // everything before is settled
-	stored   int64 // committed
-	stopped  bool  // begin no more: the partition is being given back
+	sequence int64       // number of list[0] since the assignment
+	position int64       // everything before is settled
+	stored   int64       // committed
+	stopped  bool        // begin no more: the partition is being given back
+	batches  []*batchRun // not yet passed, in order
 }
 
 // entry is one message: done when it is settled, next the offset behind it.
@@ -39,6 +40,18 @@ func (w *window) begin(next int64) (int64, bool) {
 	return w.sequence + int64(len(w.list)) - 1, true
 }
 
+// extend moves the end of the message (or run of messages) begun last to next.
+// It must not be settled yet. false: nothing more may be begun.
+func (w *window) extend(number, next int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopped {
+		return false
+	}
+	w.list[number-w.sequence].next = next
+	return true
+}
+
 // shrink drops the passed half of the list, so that it stays as long as what is
 // in flight.
 func (w *window) shrink() {
@@ -54,12 +67,30 @@ func (w *window) shrink() {
 // settle marks a message and moves the position over all that are settled.
 func (w *window) settle(number int64) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.list[number-w.sequence].done = true
 	for w.head < len(w.list) && w.list[w.head].done {
 		w.position = w.list[w.head].next
 		w.head++
 	}
+	var passed []*batchRun
+	for len(w.batches) > 0 && w.batches[0].next <= w.position {
+		passed = append(passed, w.batches[0])
+		w.batches = w.batches[1:]
+	}
+	w.mu.Unlock()
+	for _, b := range passed {
+		b.settled()
+	}
+}
+
+// watch has b told when everything up to its end is settled.
+func (w *window) watch(b *batchRun) {
+	if b == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.batches = append(w.batches, b)
 }
 
 // stop makes begin refuse.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"xcapa/internal/codec"
+	"xcapa/internal/ledger"
 	"xcapa/internal/message"
 )
 
@@ -32,7 +35,8 @@ type Reader interface {
 
 // Config is what the stage needs beside its two doors.
 type Config struct {
-	Reader     Reader
+	Name       string // of the stage in error records; "" = "index"
+	Reader     Reader // for New
 	DeadLetter DeadLetter
 
 	// Once ends Run at the end offsets that the partitions had at start. A
@@ -51,39 +55,75 @@ type Config struct {
 	Logger *slog.Logger // nil: silent
 }
 
-// Stage is the index stage. Make it with New, give its hooks to the consumer,
-// call Run once.
+// Stage reads topics as a member of a group and commits what its Work has
+// settled. Make it with New or NewParallel, give its hooks to the consumer, call
+// Run once.
 type Stage struct {
 	config  Config
-	dest    Destination
 	offsets offsets
-	queue   *queue
+	load    load
 	books   books
+	newWork func(topic string, partition int32) Work // nil: shared does everything
+	shared  *lane                                    // set by Run
+	work    Work                                     // of shared
+	revoked func(topic string, partition int32)      // nil: nobody wants to know
+	room    func() ledger.Room                       // of what the stage writes to
 
-	consumer Consumer // set by Run
-	paused   bool
+	consumer  Consumer        // set by Run
+	life      context.Context // set by Run: of the lanes
+	lanesDone sync.WaitGroup
+	paused    bool
 
 	mu     sync.Mutex
-	wake   context.CancelFunc // ends the Poll under way
-	failed error              // why the worker gave up
-	begun  bool               // partitions have been assigned
+	lanes  map[partition]*lane // with newWork
+	wake   context.CancelFunc  // ends the Poll under way
+	failed error               // why the stage gave up
+	begun  bool                // partitions have been assigned
 	polled map[partition]int64
 	ends   map[partition]int64 // with Once
 }
 
-// New makes a stage that writes to dest. The caller closes dest after Run.
+// New makes a stage that writes rows to dest, which one goroutine does for all
+// partitions. The caller closes dest after Run.
 func New(c Config, dest Destination) (*Stage, error) {
-	if c.Reader == nil || c.DeadLetter == nil {
-		return nil, errors.New("configure the index stage: give a reader and an errors topic")
+	if c.Reader == nil {
+		return nil, errors.New("configure the index stage: give a reader")
 	}
+	s, err := newStage(c, dest.Room)
+	if err != nil {
+		return nil, err
+	}
+	s.work = &rowWork{reader: c.Reader, dest: dest, books: &s.books}
+	if d, ok := dest.(releaser); ok {
+		s.revoked = d.Revoked
+	}
+	return s, nil
+}
+
+// NewParallel makes a stage with one goroutine, and one Work of newWork's, for
+// each partition it is given. room is the account of where they write to.
+func NewParallel(c Config, newWork func(topic string, partition int32) Work, room func() ledger.Room) (*Stage, error) {
+	s, err := newStage(c, room)
+	if err != nil {
+		return nil, err
+	}
+	s.newWork = newWork
+	return s, nil
+}
+
+func newStage(c Config, room func() ledger.Room) (*Stage, error) {
+	if c.DeadLetter == nil {
+		return nil, errors.New("configure the stage: give an errors topic")
+	}
+	setDefault(&c.Name, "index")
 	setDefault(&c.CommitInterval, DefaultCommitInterval)
 	setDefault(&c.FlushTimeout, DefaultFlushTimeout)
 	setDefault(&c.MaxQueuedBytes, DefaultMaxQueuedBytes)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Stage{config: c, dest: dest, polled: map[partition]int64{}}
-	s.queue = newQueue(c.MaxQueuedBytes/2, s.interrupt)
+	s := &Stage{config: c, room: room, polled: map[partition]int64{}, lanes: map[partition]*lane{}}
+	s.load.low, s.load.drained = c.MaxQueuedBytes/2, s.interrupt
 	return s, nil
 }
 
@@ -104,14 +144,16 @@ func (s *Stage) Run(ctx context.Context, consumer Consumer) error {
 	s.consumer = consumer
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	var worker sync.WaitGroup
-	worker.Go(func() { s.work(life) })
-
+	s.life = life
+	if s.newWork == nil {
+		s.shared = s.startLane(s.work)
+	}
 	err := s.loop(ctx)
 	err = errors.Join(err, s.finish(end))
-	s.queue.close()
-	end()
-	worker.Wait()
+	for _, l := range s.allLanes() {
+		l.end()
+	}
+	s.lanesDone.Wait()
 	s.books.end()
 	if failed := s.failure(); !interrupted(ctx, failed) {
 		err = errors.Join(err, failed)
@@ -152,8 +194,7 @@ func (s *Stage) loop(ctx context.Context) error {
 		}
 		switch {
 		case last == nil && s.config.Once && s.atEnds():
-			last = &flushing{done: make(chan struct{})}
-			s.queue.push(job{flush: last})
+			last = s.flushBehind()
 		case last != nil && isClosed(last.done):
 			if last.err != nil || s.atEnds() {
 				return last.err
@@ -173,7 +214,7 @@ func (s *Stage) poll(ctx context.Context, last *flushing) ([]Batch, error) {
 	s.wake = cancel
 	failed := s.failed != nil
 	s.mu.Unlock()
-	if failed || s.paused && s.queue.size() < s.queue.low || last != nil && isClosed(last.done) {
+	if failed || s.paused && s.load.bytes.Load() < s.load.low || last != nil && isClosed(last.done) {
 		cancel() // what should have woken us came before
 	}
 	batches, err := s.consumer.Poll(pctx)
@@ -201,11 +242,31 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// enqueue hands a batch to the worker, up to the end that Once has set.
+// laneOf is the lane of a partition, nil when it is not ours.
+func (s *Stage) laneOf(p partition) *lane {
+	if s.shared != nil {
+		return s.shared
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lanes[p]
+}
+
+// allLanes lists the lanes there are.
+func (s *Stage) allLanes() []*lane {
+	if s.shared != nil {
+		return []*lane{s.shared}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.lanes))
+}
+
+// enqueue hands a batch to its lane, up to the end that Once has set.
 func (s *Stage) enqueue(b *Batch) {
 	p := partition{b.Topic, b.Partition}
-	w := s.offsets.get(p)
-	if w == nil {
+	w, l := s.offsets.get(p), s.laneOf(p)
+	if w == nil || l == nil {
 		s.config.Logger.Warn("messages of a partition that is not ours are left alone", "topic", b.Topic, "partition", b.Partition)
 		return
 	}
@@ -218,18 +279,18 @@ func (s *Stage) enqueue(b *Batch) {
 	s.polled[p] = max(s.polled[p], b.Next)
 	s.mu.Unlock()
 	if len(b.Messages) > 0 || b.Poison != nil {
-		s.queue.push(job{batch: b, window: w})
+		l.queue.push(job{batch: b, window: w})
 	}
 }
 
 // throttle pauses everything while too much is queued.
 func (s *Stage) throttle() {
-	size := s.queue.size()
+	size := s.load.bytes.Load()
 	switch {
 	case size >= s.config.MaxQueuedBytes: // again each time: partitions may be new
 		s.consumer.Pause(s.offsets.parts()...)
 		s.paused = true
-	case s.paused && size < s.queue.low:
+	case s.paused && size < s.load.low:
 		s.consumer.Resume(s.offsets.parts()...)
 		s.paused = false
 	}
@@ -282,11 +343,14 @@ func (s *Stage) commit(ctx context.Context) {
 // finish flushes what was begun, commits and leaves the group, each within
 // limits; stop ends the worker's waiting.
 func (s *Stage) finish(stop func()) error {
-	s.queue.discard()
+	lanes := s.allLanes()
+	for _, l := range lanes {
+		l.queue.discard()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*s.config.FlushTimeout)
 	defer cancel()
 	s.offsets.stop(s.offsets.parts())
-	if !s.flush(ctx) {
+	if !s.flush(ctx, lanes) {
 		stop() // a Write that still waits has to end before Close asks again
 	}
 	s.commit(ctx)
@@ -299,16 +363,28 @@ func (s *Stage) finish(stop func()) error {
 	return nil
 }
 
-// flush makes the worker flush and waits, at most FlushTimeout; false: not
+// flushBehind has every lane flush when it has done what it has got so far.
+func (s *Stage) flushBehind() *flushing {
+	lanes := s.allLanes()
+	f := newFlushing(len(lanes))
+	for _, l := range lanes {
+		l.queue.push(job{flush: f})
+	}
+	return f
+}
+
+// flush makes lanes flush at once and waits, at most FlushTimeout; false: not
 // everything is settled.
-func (s *Stage) flush(ctx context.Context) bool {
+func (s *Stage) flush(ctx context.Context, lanes []*lane) bool {
 	if s.offsets.unsettled() == 0 {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.FlushTimeout)
 	defer cancel()
-	f := &flushing{done: make(chan struct{})}
-	s.queue.urgent(job{flush: f})
+	f := newFlushing(len(lanes))
+	for _, l := range lanes {
+		l.queue.urgent(job{flush: f})
+	}
 	select {
 	case <-f.done:
 		if f.err != nil {
@@ -332,7 +408,17 @@ func (s *Stage) Assigned(_ context.Context, at []Position) error {
 	for _, p := range at {
 		s.offsets.assign(partitionOf(p), p.Offset)
 	}
-	s.queue.push(job{assigned: at})
+	if s.shared != nil {
+		s.shared.queue.push(job{assigned: at})
+		return nil
+	}
+	for i, p := range at {
+		l := s.startLane(s.newWork(p.Topic, p.Partition))
+		l.queue.push(job{assigned: at[i : i+1]})
+		s.mu.Lock()
+		s.lanes[partitionOf(p)] = l
+		s.mu.Unlock()
+	}
 	return nil
 }
 
@@ -340,7 +426,7 @@ func (s *Stage) Assigned(_ context.Context, at []Position) error {
 // returns.
 func (s *Stage) Revoked(ctx context.Context, parts []Position) {
 	s.offsets.stop(parts)
-	s.flush(ctx)
+	s.flush(ctx, s.lanesOf(parts))
 	s.commit(ctx)
 	s.Lost(parts)
 }
@@ -355,16 +441,34 @@ type releaser interface {
 // Lost is the consumer's hook: these partitions belong to someone else.
 func (s *Stage) Lost(parts []Position) {
 	s.offsets.drop(parts)
-	if d, ok := s.dest.(releaser); ok {
-		for _, p := range parts {
-			d.Revoked(p.Topic, p.Partition)
+	for _, p := range parts {
+		if s.revoked != nil {
+			s.revoked(p.Topic, p.Partition)
+		}
+		if l := s.laneOf(partitionOf(p)); l != nil && l != s.shared {
+			l.end()
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
 		delete(s.polled, partitionOf(p))
+		delete(s.lanes, partitionOf(p))
 	}
+}
+
+// lanesOf lists the lanes of some partitions.
+func (s *Stage) lanesOf(parts []Position) []*lane {
+	if s.shared != nil {
+		return s.allLanes()
+	}
+	var out []*lane
+	for _, p := range parts {
+		if l := s.laneOf(partitionOf(p)); l != nil {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 // fail ends the stage.

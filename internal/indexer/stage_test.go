@@ -242,7 +242,7 @@ func TestBackPressure(t *testing.T) {
 	var most int64
 	pausedPolls := 0
 	c.onPoll = func(int) {
-		most = max(most, s.queue.size())
+		most = max(most, s.load.bytes.Load())
 		c.mu.Lock()
 		if c.paused[0] && c.paused[1] {
 			if pausedPolls++; pausedPolls == 5 {

@@ -39,6 +39,7 @@ type Message struct {
 	Value     []byte
 	Headers   []Header
 
+	Tag     any // its maker's own, for Done
 	Packets int // packets the message carries; the ledger's unit
 	Queue   int // RX queue it comes from, for --partition-by queue
 

@@ -19,7 +19,10 @@ type chunk struct {
 
 func newChunk(o *PacketOutput) *chunk {
 	c := &chunk{home: o, buf: make([]byte, 0, chunkBytes)}
-	done := func(*message.Message, error) { c.unhold() }
+	done := func(m *message.Message, err error) {
+		o.settled.tell(m, err)
+		c.unhold()
+	}
 	header := o.encode.Header()
 	for i := range c.msgs {
 		m := &c.msgs[i]

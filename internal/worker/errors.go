@@ -9,54 +9,94 @@ import (
 	"xcapa/internal/record"
 )
 
+// ErrorCounts are packets whose only record is, or would have been, an error
+// record.
+type ErrorCounts struct{ suppressed, delivered atomic.Uint64 }
+
+// Suppressed is how many were lost to the rate limit, Delivered how many are in
+// the errors topic.
+func (c *ErrorCounts) Suppressed() uint64 { return c.suppressed.Load() }
+func (c *ErrorCounts) Delivered() uint64  { return c.delivered.Load() }
+
 // ErrorOutput sends records of class error to the errors topic, at most
 // perSecond of them; what is over that is counted. One per worker: the limits
 // of a stage's workers add up to the stage's.
 type ErrorOutput struct {
-	sink       Sink
-	topic      string
-	stage      string
-	origin     record.Origin
-	perSecond  int
-	inOutput   bool
-	window     int64 // second the budget is for
-	left       int
-	done       func(*message.Message, error)
-	suppressed atomic.Uint64
-	delivered  atomic.Uint64
+	*ErrorCounts
+	sink      Sink
+	topic     string
+	stage     string
+	origin    record.Origin
+	perSecond int
+	inOutput  bool
+	window    int64 // second the budget is for
+	left      int
+	done      func(*message.Message, error)
+	settled   Settled
+
+	// where the frames come from, when that is a topic
+	source    string
+	partition int32
 }
 
 // NewErrorOutput makes the error output of one worker. perSecond 0: no limit.
 // inOutput: these records go to the packets topic as well, so the error record
 // is an extra message and carries no packet of the ledger's.
 func NewErrorOutput(sink Sink, topic, stage string, origin record.Origin, perSecond int, inOutput bool) *ErrorOutput {
-	o := &ErrorOutput{sink: sink, topic: topic, stage: stage, origin: origin, perSecond: perSecond, inOutput: inOutput}
+	o := &ErrorOutput{sink: sink, topic: topic, stage: stage, origin: origin, perSecond: perSecond, inOutput: inOutput, ErrorCounts: &ErrorCounts{}}
 	o.done = func(m *message.Message, err error) {
 		if err == nil {
 			o.delivered.Add(uint64(m.Packets))
 		}
+		o.settled.tell(m, err)
 	}
 	return o
 }
+
+// OnSettled has f told of the output's messages; call it before the first one.
+func (o *ErrorOutput) OnSettled(f Settled) { o.settled = f }
+
+// CountIn makes o count in c, together with others.
+func (o *ErrorOutput) CountIn(c *ErrorCounts) { o.ErrorCounts = c }
+
+// From says that the frames come from a topic: their offsets are in the records.
+func (o *ErrorOutput) From(topic string, partition int32) { o.source, o.partition = topic, partition }
+
+// InOutput reports whether records of class error go to the packets topic too.
+func (o *ErrorOutput) InOutput() bool { return o.inOutput }
 
 // Append sends one error record, or counts it as suppressed. It allocates: the
 // rate limit bounds how often.
 func (o *ErrorOutput) Append(r *record.Record, frame []byte) {
 	now := time.Now()
 	if !o.allow(now.Unix()) {
-		o.suppressed.Add(1)
+		if !o.inOutput {
+			o.suppressed.Add(1)
+		}
 		return
 	}
 	f := codec.Failure{
-		TimestampNanos: r.TimestampNanos, Stage: o.stage, Code: r.Status.String(),
-		Layer: r.StatusLayer.String(), Offset: int(r.StatusOffset),
+		TimestampNanos: r.TimestampNanos, Code: r.Status.String(),
+		Layer: r.StatusLayer.String(), Offset: int(r.StatusOffset), Row: -1,
 		Message: string(record.AppendErrorText(nil, r)), Frame: frame, Record: r, Origin: &o.origin,
+		Position: r.SourceOffset,
 	}
-	m := &message.Message{Topic: o.topic, Value: codec.AppendFailure(nil, &f), Packets: 1, Queue: o.origin.Queue, Done: o.done}
+	if r.Present.Has(record.FieldSourceRow) {
+		f.Row = int(r.SourceRow)
+	}
+	packets := 1
 	if o.inOutput {
-		m.Packets = 0
+		packets = 0
 	}
-	o.sink.TryProduce(m)
+	o.Send(&f, packets)
+}
+
+// Send sends a failure that stands for so many packets, whatever the rate; its
+// stage and topic are set here.
+func (o *ErrorOutput) Send(f *codec.Failure, packets int) {
+	f.Stage, f.Topic, f.Partition = o.stage, o.source, o.partition
+	o.sink.TryProduce(&message.Message{Topic: o.topic, Value: codec.AppendFailure(nil, f), Packets: packets,
+		Queue: o.origin.Queue, Done: o.done})
 }
 
 func (o *ErrorOutput) allow(second int64) bool {
@@ -72,15 +112,3 @@ func (o *ErrorOutput) allow(second int64) bool {
 	o.left--
 	return true
 }
-
-// Suppressed is how many packets are lost to the rate limit: those whose only
-// record would have been the error record.
-func (o *ErrorOutput) Suppressed() uint64 {
-	if o.inOutput {
-		return 0
-	}
-	return o.suppressed.Load()
-}
-
-// Delivered is how many packets are in the errors topic and nowhere else.
-func (o *ErrorOutput) Delivered() uint64 { return o.delivered.Load() }

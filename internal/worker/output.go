@@ -23,6 +23,18 @@ type SinkFunc func(m *message.Message)
 // TryProduce calls f.
 func (f SinkFunc) TryProduce(m *message.Message) { f(m) }
 
+// Settled is told of every message that the broker has acknowledged (nil) or
+// never will, before its buffers are used again. From any goroutine; it must
+// not block and not produce. The maker's own word for the message is its Tag,
+// which a Sink may set.
+type Settled func(m *message.Message, err error)
+
+func (f Settled) tell(m *message.Message, err error) {
+	if f != nil {
+		f(m, err)
+	}
+}
+
 // BlockOutput collects records in Arrow blocks: one message holds up to rows
 // records, or those of one linger.
 type BlockOutput struct {
@@ -33,6 +45,7 @@ type BlockOutput struct {
 	block    *codec.ArrowBlock
 	deadline time.Time
 	free     chan *blockMessage
+	settled  Settled
 }
 
 // blockMessage is a message with the buffers it is made of; it comes home
@@ -61,6 +74,9 @@ func NewBlockOutput(sink Sink, topic string, origin record.Origin, rows int, lin
 		block: codec.NewArrowBlock(rows), free: make(chan *blockMessage, maxFreeBlocks),
 	}
 }
+
+// OnSettled has f told of the output's messages; call it before the first one.
+func (o *BlockOutput) OnSettled(f Settled) { o.settled = f }
 
 // Append adds one record to the open block and hands the block on when full.
 func (o *BlockOutput) Append(r *record.Record, _ []byte) {
@@ -108,7 +124,10 @@ func (o *BlockOutput) take() *blockMessage {
 	m.Topic = o.topic
 	m.Queue = o.origin.Queue
 	m.Headers = codec.ArrowHeaders(&o.origin, 0, 0)
-	m.Done = func(*message.Message, error) { m.recycle() }
+	m.Done = func(sent *message.Message, err error) {
+		o.settled.tell(sent, err)
+		m.recycle()
+	}
 	return m
 }
 
@@ -123,12 +142,13 @@ func (m *blockMessage) recycle() {
 // as pycapa wrote them. Messages share chunks of memory, so that nothing is
 // allocated per packet.
 type PacketOutput struct {
-	sink   Sink
-	topic  string
-	queue  int
-	encode PacketEncoder
-	chunk  *chunk
-	free   chan *chunk
+	sink    Sink
+	topic   string
+	queue   int
+	encode  PacketEncoder
+	chunk   *chunk
+	free    chan *chunk
+	settled Settled
 }
 
 // PacketEncoder appends what a packet's message holds to dst, three parts in a
@@ -149,6 +169,9 @@ const (
 func NewPacketOutput(sink Sink, topic string, queue int, e PacketEncoder) *PacketOutput {
 	return &PacketOutput{sink: sink, topic: topic, queue: queue, encode: e, free: make(chan *chunk, maxFreeChunks)}
 }
+
+// OnSettled has f told of the output's messages; call it before the first one.
+func (o *PacketOutput) OnSettled(f Settled) { o.settled = f }
 
 // Append hands one message to the sink.
 func (o *PacketOutput) Append(r *record.Record, frame []byte) {

@@ -184,7 +184,7 @@ func (w *Worker) handle(f *capture.Frame) {
 	w.counts.byStatus[r.Status]++
 	if r.Status.IsError() && w.cfg.Errors != nil {
 		w.cfg.Errors.Append(r, f.Data)
-		if !w.cfg.Errors.inOutput {
+		if !w.cfg.Errors.InOutput() {
 			return
 		}
 	}
