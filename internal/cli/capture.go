@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,28 +20,14 @@ import (
 // captureOptions are the flags of capture; run and demo hand the same ones on
 // to the capture process they start.
 type captureOptions struct {
-	device  deviceOptions
-	kafka   kafkaFlags
-	report  reportFlags
-	host    string
-	topic   string
-	errors  string
-	create  bool
-	parts   int32
-	repl    int16
-	encode  string
-	schema  string
-	by      string
-	linger  time.Duration
-	buffer  byteSize
-	rows    int
-	errRate int
-	inOut   bool
-	verify  bool
+	device deviceOptions
+	kafka  kafkaFlags
+	report reportFlags
+	host   string
+	topic  string
+	outputFlags
 	headers bool
-	comp    string
 	count   int64
-	drain   time.Duration
 	until   string
 
 	save saveFlags // a capture file
@@ -65,23 +50,9 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	records := group(cmd, "Records to Kafka")
 	f.StringVar(&o.host, "host", host, "`NAME` of this capture host in the records")
 	f.StringVar(&o.topic, "topic", "", "`TOPIC` for the records (default "+defaultPacketsTopic+", with --encoding raw "+defaultRawTopic+")")
-	f.StringVar(&o.errors, "errors-topic", defaultErrorsTopic, "`TOPIC` for frames that are damaged")
-	f.BoolVar(&o.create, "create-topics", true, "create topics that are missing")
-	f.Int32Var(&o.parts, "partitions", -1, "partitions of a topic created here (-1: the broker's own number)")
-	f.Int16Var(&o.repl, "replicas", -1, "replicas of a topic created here (-1: the broker's own number)")
-	f.StringVar(&o.encode, "encoding", "arrow", "`arrow` (blocks of records), json (a document a packet) or raw (the frame, as pycapa)")
-	f.StringVar(&o.schema, "schema", "logisland", "field `NAMES` and values of --encoding json: logisland or seed")
-	f.StringVar(&o.by, "partition-by", "", "`block`, queue, flow or random (default block; json: flow; raw: random)")
-	f.DurationVar(&o.linger, "linger", 100*time.Millisecond, "longest time a record waits for its block to fill")
-	f.Var(&o.buffer, "buffer", "`SIZE` of what may wait for the brokers; beyond it packets are dropped and counted")
-	f.IntVar(&o.rows, "block-rows", codec.MaxBlockRows, "most records in one Arrow block")
-	f.StringVar(&o.comp, "compression", "snappy", "of Kafka batches: `none`, gzip, snappy, lz4 or zstd")
-	f.IntVar(&o.errRate, "errors-per-second", 1000, "error records sent a second; those over it are counted as error_suppressed (0: no limit)")
-	f.BoolVar(&o.inOut, "errors-in-output", false, "damaged frames also go to the packets topic, as Logisland did")
-	f.BoolVar(&o.verify, "verify-checksums", false, "verify IP, TCP, UDP and ICMP checksums (reads every payload byte)")
+	o.outputFlags.register(cmd)
 	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 	f.StringVar(&o.fastcapa, "fastcapa-config", "", "take brokers and Kafka settings from a configuration `FILE` of Metron's fastcapa")
-	f.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for the brokers when the capture ends")
 	records()
 	f.StringVar(&o.until, "until", "", "for measurements: the last `ROOM` frames reach: ring (they are counted), decode or encode")
 	_ = f.MarkHidden("until")
@@ -91,7 +62,6 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
 	lines()
-	o.buffer = 64 << 20
 }
 
 // The rooms at which --until can end a frame's way.
@@ -204,35 +174,13 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if p.kafka, err = o.kafka.config(os.LookupEnv); err != nil {
 		return p, err
 	}
-	p.topic = o.topic
-	by := kafka.ByBlock
-	switch p.encoding {
-	case codec.EncodingJSON:
-		by = kafka.ByFlow
-	case codec.EncodingRaw:
-		by = kafka.ByRandom
-		if p.topic == "" {
+	if p.topic = o.topic; p.topic == "" {
+		p.topic = defaultPacketsTopic
+		if p.encoding == codec.EncodingRaw {
 			p.topic = defaultRawTopic
 		}
 	}
-	if p.topic == "" {
-		p.topic = defaultPacketsTopic
-	}
-	if o.by != "" {
-		by = kafka.PartitionBy(o.by)
-	}
-	p.kafka.PartitionBy = by
-	if p.kafka.MaxBufferedBytes == 0 { // -X wins over the flag's default
-		p.kafka.MaxBufferedBytes = int64(o.buffer)
-	}
-	if p.kafka.Compression == "" {
-		p.kafka.Compression = o.comp
-	}
-	p.kafka.CreateTopics = kafka.CreateTopics{Allowed: o.create, Partitions: o.parts, Replicas: o.repl}
-	if err := p.kafka.Validate(); err != nil {
-		return p, withCode(exitUsage, err)
-	}
-	return p, nil
+	return p, o.outputFlags.apply(&p.kafka, p.encoding)
 }
 
 // byteSize is a flag value in bytes, with KiB, MiB and GiB.

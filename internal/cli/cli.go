@@ -152,7 +152,7 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	root.SetUsageTemplate(usageTemplate)
 	registerConfigFlag(root)
 	root.AddCommand(
-		newCaptureCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
+		newCaptureCommand(s), newParseCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
 		newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
 		newConsumeCommand(s), newFastcapaCommand(s),
 	)

@@ -136,7 +136,7 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	if err != nil {
 		return kafkaError(err)
 	}
-	defer closeProducer(producer)
+	defer closeProducer(producer, 5*time.Second)
 	dead := deadLetters(producer, o.errors)
 	dest, err := o.destination(ctx, cfg, dead)
 	if err != nil {
@@ -173,8 +173,8 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	return errors.Join(err, dest.Close(), report.finish())
 }
 
-func closeProducer(p *kafka.Producer) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+func closeProducer(p *kafka.Producer, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	_ = p.Close(ctx)
 }

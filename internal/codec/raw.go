@@ -61,12 +61,17 @@ func ParseRawHeader(b []byte, h *RawHeader) error {
 	if len(b) < RawHeaderLen {
 		return fmt.Errorf("read the header of a raw message: %d bytes, want %d; it was not written by xcapa, ignore it", len(b), RawHeaderLen)
 	}
+	parseRawHeader(b, h)
+	return nil
+}
+
+func parseRawHeader(b []byte, h *RawHeader) {
+	_ = b[RawHeaderLen-1]
 	h.TimestampNanos = int64(binary.BigEndian.Uint64(b))
 	h.OrigLen = binary.BigEndian.Uint32(b[8:])
 	h.LinkType = binary.BigEndian.Uint16(b[12:])
 	h.Queue = binary.BigEndian.Uint16(b[14:])
 	h.Sequence = binary.BigEndian.Uint64(b[16:])
-	return nil
 }
 
 // AppendFlowKey appends the key of a json message: 8 bytes, the flow hash of

@@ -173,7 +173,7 @@ func (rd *Reader) readRaw(m *message.Message, fn func(row *Row) error) error {
 	return fn(&rd.row)
 }
 
-// ParseRaw decodes the frame of a raw message into r, replacing it. Time,
+// ParseRaw decodes the frame of a raw message into r, replacing every field. Time,
 // length on the wire, link type and sequence come from the header beside it; a
 // message without one is pycapa's or fastcapa's: time from the key, an Ethernet
 // frame as long as the value. Without a usable key the message's own time
@@ -181,18 +181,13 @@ func (rd *Reader) readRaw(m *message.Message, fn func(row *Row) error) error {
 //
 // Slices of r are views into m.Value.
 func ParseRaw(m *message.Message, r *record.Record) {
-	*r = record.Record{}
 	h, haveHeader := rawHeaderOf(m)
-	r.OrigLen, r.CapLen, r.LinkType = max(h.OrigLen, uint32(len(m.Value))), uint32(len(m.Value)), h.LinkType
-	packet.Decode(&r.Packet, h.LinkType, m.Value, r.OrigLen)
-	r.TimestampNanos, r.SourceOffset = h.TimestampNanos, m.Offset
+	r.SetPacket(h.LinkType, m.Value, max(h.OrigLen, uint32(len(m.Value))), h.TimestampNanos)
+	r.SourceOffset = m.Offset
 	r.Present |= 1 << record.FieldSourceOffset
 	if haveHeader {
 		r.Sequence = h.Sequence
 		r.Present |= 1 << record.FieldSequence
-	}
-	if h.LinkType != packet.LinkTypeEthernet {
-		r.Present |= 1 << record.FieldLinkType
 	}
 }
 
@@ -205,7 +200,9 @@ func RawHeaderOf(m *message.Message) RawHeader {
 
 func rawHeaderOf(m *message.Message) (h RawHeader, complete bool) {
 	h = RawHeader{LinkType: packet.LinkTypeEthernet, OrigLen: uint32(len(m.Value))}
-	if ParseRawHeader(m.Header(message.HeaderRaw), &h) == nil {
+	// No error is made where it is absent, as in every message of other probes.
+	if beside := m.Header(message.HeaderRaw); len(beside) >= RawHeaderLen {
+		parseRawHeader(beside, &h)
 		return h, true
 	}
 	var ok bool

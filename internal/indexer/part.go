@@ -120,3 +120,9 @@ func (r *batchRun) settled() {
 	r.stats.ProcessingTime = time.Since(r.stats.FetchedAt)
 	r.done(r.stats)
 }
+
+// NewTestPart is a Part of no stage, at offset at: for tests and benchmarks of a
+// Work.
+func NewTestPart(at int64) *Part {
+	return &Part{stage: &Stage{}, window: &window{position: at, stored: at}}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"xcapa/internal/ledger"
 	"xcapa/internal/message"
@@ -33,10 +32,10 @@ type Config struct {
 	ErrorsPerSecond int  // of one partition; more of them are suppressed and counted; 0: no limit
 	ErrorsInOutput  bool // records of class error go to the output as well
 
-	Images          bool          // each message is the image of a capture file, not a frame
-	VerifyChecksums bool          // reads every payload byte
-	Rate            int           // messages a second of one partition; 0: no limit
-	Linger          time.Duration // how long the output holds a record; for the rate's pauses
+	Images          bool // each message is the image of a capture file, not a frame
+	VerifyChecksums bool // reads every payload byte
+	Rate            int  // messages a second of one partition; 0: no limit
+
 }
 
 // Parser makes the Work of a parse stage and adds up its books.
