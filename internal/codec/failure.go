@@ -154,3 +154,16 @@ func ParseFailure(doc []byte, f *Failure) error {
 	}
 	return nil
 }
+
+// IsFailure reports whether a JSON document is an entry of the errors topic and
+// not a record: it names a stage and a code.
+func IsFailure(doc []byte) bool {
+	found := 0
+	err := scanObject(doc, func(key, _ []byte) error {
+		if k := string(key); k == "stage" || k == "code" {
+			found++
+		}
+		return nil
+	})
+	return err == nil && found == 2
+}

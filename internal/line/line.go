@@ -307,20 +307,7 @@ func (p *Printer) appendTransport(dst []byte, r *record.Record) []byte {
 const tcpFlagLetters = "FSRP.UEWe"
 
 func (p *Printer) appendTCP(dst []byte, r *record.Record) []byte {
-	dst = append(dst, "Flags ["...)
-	start := len(dst)
-	for i := range len(tcpFlagLetters) {
-		if r.TCPFlags>>i&1 != 0 && i != 4 {
-			dst = append(dst, tcpFlagLetters[i])
-		}
-	}
-	if r.TCPFlags&16 != 0 {
-		dst = append(dst, '.')
-	}
-	if len(dst) == start {
-		dst = append(dst, "none"...)
-	}
-	dst = append(dst, ']')
+	dst = appendTCPFlags(append(dst, "Flags "...), r.TCPFlags)
 	if p.Verbose > 0 && r.Present.Has(packet.FieldTCPChecksum) {
 		dst = append(dst, ", cksum 0x"...)
 		dst = appendHex16(dst, r.TCPChecksum)
@@ -349,6 +336,23 @@ func (p *Printer) appendTCP(dst []byte, r *record.Record) []byte {
 		dst = hex.AppendEncode(dst, r.TCPOptions)
 	}
 	return appendLength(dst, data)
+}
+
+func appendTCPFlags(dst []byte, flags uint16) []byte {
+	dst = append(dst, '[')
+	start := len(dst)
+	for i := range len(tcpFlagLetters) {
+		if flags>>i&1 != 0 && i != 4 {
+			dst = append(dst, tcpFlagLetters[i])
+		}
+	}
+	if flags&16 != 0 {
+		dst = append(dst, '.')
+	}
+	if len(dst) == start {
+		dst = append(dst, "none"...)
+	}
+	return append(dst, ']')
 }
 
 func appendLength(dst []byte, n uint64) []byte {
