@@ -6,7 +6,7 @@ import (
 	"xcapa/internal/line"
 )
 
-// lineFlags say how a packet is shown as a line, by capture and by read.
+// lineFlags say how a packet is shown as a line, by capture, read and tail.
 type lineFlags struct {
 	ethernet  bool
 	verbose   int
@@ -15,10 +15,13 @@ type lineFlags struct {
 
 const linesGroup = "Lines for people"
 
-func (l *lineFlags) register(cmd *cobra.Command) {
+func (l *lineFlags) register(cmd *cobra.Command) { l.registerWith(cmd, "e") }
+
+// registerWith is for commands that have another use for the letter.
+func (l *lineFlags) registerWith(cmd *cobra.Command, ethernet string) {
 	defer group(cmd, linesGroup)()
 	f := cmd.Flags()
-	f.BoolVarP(&l.ethernet, "ethernet", "e", false, "text: show the link-layer header")
+	f.BoolVarP(&l.ethernet, "ethernet", ethernet, false, "text: show the link-layer header")
 	f.CountVarP(&l.verbose, "verbose", "v", "text: show more of the headers")
 	f.CountVarP(&l.timestamp, "timestamp", "t", "text: -t no time, -tt epoch, -ttt delta, -tttt date, -ttttt since the first")
 }
