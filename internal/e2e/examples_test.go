@@ -182,7 +182,7 @@ func (h *exampleHost) makeFiles(t *testing.T) {
 	for _, name := range []string{"capture.pcap", "trace.pcap", "a.pcap", "b.pcap", "old.pcap"} {
 		writeFile(t, filepath.Join(h.dir, name), string(pcap))
 	}
-	for _, name := range []string{"capture.pcap.gz", "capture.pcapng.gz", "trace.pcapng", "trace.pcapng.zst", "capture.pcapng", "capture.pcap.zst"} {
+	for _, name := range []string{"capture.pcap.gz", "capture.pcapng.gz", "trace.pcapng", "trace.pcapng.zst", "capture.pcapng", "capture.pcap.zst", "trace.pcap.zst"} {
 		cmd := exec.Command(binary, "capture", "-q", "-r", source, "-w", filepath.Join(h.dir, name))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %s: %v\n%s", name, err, out)
@@ -192,6 +192,7 @@ func (h *exampleHost) makeFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(h.dir, "captures", "one.pcap"), string(pcap))
+	writeFile(t, filepath.Join(h.dir, "fastcapa.conf"), "[kafka-global]\nmetadata.broker.list = kafka:9092\n")
 	writeFile(t, filepath.Join(h.dir, "key"), "an-api-key\n")
 	writeFile(t, filepath.Join(h.dir, "xcapa.yaml"), "brokers: kafka:9092\ncapture:\n  linger: 200ms\n")
 }
@@ -203,7 +204,7 @@ func (h *exampleHost) fillTopics(t *testing.T) {
 		_, err := os.Stat(filepath.Join(h.rootdir, "port"))
 		return err == nil
 	})
-	for _, args := range [][]string{{"--encoding", "arrow"}, {"--encoding", "raw"}} {
+	for _, args := range [][]string{{"--encoding", "arrow"}, {"--encoding", "raw"}, {"--encoding", "raw", "--topic", "pcap"}} {
 		cmd := exec.Command(binary, append([]string{"capture", "-q", "-r", filepath.Join(h.dir, "capture.pcap"), "--brokers", "127.0.0.1:9092"}, args...)...)
 		var words bytes.Buffer
 		cmd.Stderr = &words
@@ -303,7 +304,8 @@ func writeFile(t *testing.T, path, text string) {
 
 // elsewhere names the few lines that another test runs.
 func elsewhere(line string) bool {
-	return strings.HasPrefix(line, "xcapa demo") // TestDemo
+	return strings.HasPrefix(line, "xcapa demo") || // TestDemo
+		strings.Contains(line, "0000:09:00.0") // a PCI address: package fastcapa's tests
 }
 
 // exampleTime is how long an example that does not end by itself runs.
@@ -319,7 +321,7 @@ func (h *exampleHost) run(t *testing.T, line string) {
 mount --bind "$HOSTS" /etc/hosts
 mkdir data state; mount -t tmpfs tmpfs /mnt; mount --bind data /mnt
 sudo() { "$@"; }
-jq() { cat; }
+jq() { cat; }; tshark() { cat >tshark.in; }
 ` + strings.ReplaceAll(line, "/data/", dir+"/data/")
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Dir = dir
