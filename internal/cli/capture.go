@@ -151,8 +151,15 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if p.schema, err = record.ParseSchema(o.schema); err != nil {
 		return p, usageErrorf("--schema: %w", err)
 	}
-	if o.count < 0 {
+	switch {
+	case o.count < 0:
 		return p, usageErrorf("-c %d: want the number of packets to stop after", o.count)
+	case o.linger <= 0:
+		return p, usageErrorf("--linger %v: want a time above 0, as in --linger 100ms", o.linger)
+	case o.rows < 1 || o.rows > codec.MaxBlockRows:
+		return p, usageErrorf("--block-rows %d: want 1 to %d", o.rows, codec.MaxBlockRows)
+	case o.parts == 0 || o.parts < -1 || o.repl == 0 || o.repl < -1:
+		return p, usageErrorf("--partitions %d, --replicas %d: want a number above 0, or -1 for the broker's own", o.parts, o.repl)
 	}
 	if err := errors.Join(o.device.validate(), o.report.page.validate()); err != nil {
 		return p, err

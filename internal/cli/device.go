@@ -79,7 +79,7 @@ func (o *deviceOptions) validate() error {
 		return nil
 	}
 	_, _, _, err := o.keepList()
-	return errors.Join(
+	err = errors.Join(
 		oneOf("engine", o.engine, "auto", "afxdp", "afpacket", "asavie"),
 		oneOf("xdp-mode", o.mode, "auto", "native", "generic"),
 		oneOf("zero-copy", o.zeroCopy, "auto", "require", "off"),
@@ -87,6 +87,18 @@ func (o *deviceOptions) validate() error {
 		oneOf("clock", o.clock, "system", "nic"),
 		err,
 	)
+	if err != nil || len(o.interfaces) == 0 {
+		return err
+	}
+	// Whatever engine auto will take: what cannot be is a mistake for all.
+	cfg, err := o.afxdpConfig(o.interfaces[0], "")
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	return nil
 }
 
 // keepList reads --keep.
@@ -126,21 +138,26 @@ func openDevice(name string, o *deviceOptions) (capture.Device, error) {
 			Interface: name, SnapLen: int(o.snap), Promiscuous: !o.noPromiscuous, Why: why,
 		}))
 	}
-	arp, nd, ports, err := o.keepList()
+	cfg, err := o.afxdpConfig(name, why)
 	if err != nil {
 		return nil, err
-	}
-	cfg := afxdp.Config{
-		Interface: name, Mode: afxdp.Mode(o.mode), ZeroCopy: afxdp.ZeroCopy(o.zeroCopy), RingSize: o.rings, Frames: o.frames,
-		ChunkSize: o.chunk, Batch: o.batch, Stamp: afxdp.Stamp(o.stamp), Clock: afxdp.Clock(o.clock),
-		SnapLen: o.snap, HeadersOnly: o.headersOnly, KeepARP: arp, KeepND: nd, KeepPorts: ports,
-		Promiscuous: !o.noPromiscuous, TakeOver: o.takeOver, Replace: o.replace, Spin: o.spin,
-		StateDir: stateDir, Why: why,
 	}
 	if engine == "asavie" {
 		return opened(asavie.Open(cfg))
 	}
 	return opened(afxdp.Open(cfg))
+}
+
+// afxdpConfig is what the two AF_XDP engines are told.
+func (o *deviceOptions) afxdpConfig(name, why string) (afxdp.Config, error) {
+	arp, nd, ports, err := o.keepList()
+	return afxdp.Config{
+		Interface: name, Mode: afxdp.Mode(o.mode), ZeroCopy: afxdp.ZeroCopy(o.zeroCopy), RingSize: o.rings, Frames: o.frames,
+		ChunkSize: o.chunk, Batch: o.batch, Stamp: afxdp.Stamp(o.stamp), Clock: afxdp.Clock(o.clock),
+		SnapLen: o.snap, HeadersOnly: o.headersOnly, KeepARP: arp, KeepND: nd, KeepPorts: ports,
+		Promiscuous: !o.noPromiscuous, TakeOver: o.takeOver, Replace: o.replace, Spin: o.spin,
+		StateDir: stateDir, Why: why,
+	}, err
 }
 
 // opened makes an engine's answer a capture.Device: nil with an error, which

@@ -127,6 +127,9 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
 	rec := o.report.recorder("index")
 	cfg.Logger = slog.New(rec.Handler(peopleLogger(s, o.report.quiet).Handler()))
+	if err := o.checkElastic(cfg.Logger); err != nil {
+		return err
+	}
 	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); ctx.Err() != nil {
 		return nil // told to end before anything began
 	} else if err != nil {
@@ -207,21 +210,7 @@ func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead e
 		}
 		return s, nil
 	}
-	c := o.elastic
-	c.Hosts, c.Username, c.Logger = o.hosts, o.user, cfg.Logger
-	c.APIKey = elastic.Secret{File: o.apiKeyFile, Env: envIfSet("XCAPA_ES_API_KEY")}
-	c.Password = elastic.Secret{File: o.passwordFile, Env: envIfSet("XCAPA_ES_PASSWORD")}
-	var err error
-	if c.TimeBased, err = elastic.ParseTimeBased(o.timeBased); err != nil {
-		return nil, usageErrorf("--timebased-index: %w", err)
-	}
-	if c.JSON.Schema, err = record.ParseSchema(o.schema); err != nil {
-		return nil, usageErrorf("--schema: %w", err)
-	}
-	if err := c.Validate(); err != nil {
-		return nil, withCode(exitUsage, err)
-	}
-	client, err := elastic.NewClient(c)
+	client, err := elastic.NewClient(o.elastic)
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +223,29 @@ func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead e
 	w := elastic.NewWriter(client, dead)
 	o.report.recorder("index").AddHealth(func() error { return elasticTrouble(w.Trouble()) })
 	return w, nil
+}
+
+// checkElastic completes o.elastic from the flags and refuses what cannot be,
+// before anybody is connected to.
+func (o *indexOptions) checkElastic(logger *slog.Logger) error {
+	if len(o.hosts) == 0 {
+		return nil
+	}
+	c := &o.elastic
+	c.Hosts, c.Username, c.Logger = o.hosts, o.user, logger
+	c.APIKey = elastic.Secret{File: o.apiKeyFile, Env: envIfSet("XCAPA_ES_API_KEY")}
+	c.Password = elastic.Secret{File: o.passwordFile, Env: envIfSet("XCAPA_ES_PASSWORD")}
+	var err error
+	if c.TimeBased, err = elastic.ParseTimeBased(o.timeBased); err != nil {
+		return usageErrorf("--timebased-index: %w", err)
+	}
+	if c.JSON.Schema, err = record.ParseSchema(o.schema); err != nil {
+		return usageErrorf("--schema: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return withCode(exitUsage, err)
+	}
+	return nil
 }
 
 func elasticError(err error) error {

@@ -65,6 +65,9 @@ func runRead(ctx context.Context, s *streams, o *readOptions, files []string) er
 	if len(files) == 0 {
 		return usageErrorf("no file: name capture files, or - for standard input; see xcapa read --help")
 	}
+	if o.count < 0 {
+		return usageErrorf("-c %d: want the number of packets to stop after", o.count)
+	}
 	rd, err := newFileReader(s, o)
 	if err != nil {
 		return err

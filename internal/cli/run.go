@@ -42,6 +42,9 @@ takes every flag of capture.`,
 			if err := c.device.validate(); err != nil {
 				return err
 			}
+			if o.partitions < 1 {
+				return usageErrorf("--embedded-partitions %d: want at least 1", o.partitions)
+			}
 			if len(c.kafka.brokers) > 0 {
 				return usageErrorf("run brings its own broker; to use %v, start `xcapa capture --brokers` and `xcapa index --brokers`", c.kafka.brokers)
 			}

@@ -45,9 +45,13 @@ func (c Chunks) Parts() ([]bool, *Problem) {
 	case offered:
 		return []bool{true}, nil
 	}
+	driver := "its driver"
+	if c.Driver != "" {
+		driver = "the driver " + c.Driver
+	}
 	return nil, &Problem{
-		Found: fmt.Sprintf("the MTU of %s is %d, a chunk of %d bytes holds %d, and the driver %s gives no frames of several parts",
-			c.Interface, c.MTU, c.Size, c.LargestMTU(), c.Driver),
+		Found: fmt.Sprintf("the MTU of %s is %d, a chunk of %d bytes holds %d, and %s gives no frames of several parts",
+			c.Interface, c.MTU, c.Size, c.LargestMTU(), driver),
 		Why:  "longer frames would be lost",
 		Mend: fmt.Sprintf("ip link set dev %s mtu %d", c.Interface, c.LargestMTU()),
 		Or:   "use --engine afpacket",
