@@ -88,6 +88,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if errors.As(err, &ee) {
 		code = ee.code
 	}
+	if err == context.Canceled { //nolint:errorlint // wrapped, it says what was cancelled
+		err = errors.New("interrupted before it was done; what had begun is undone")
+	}
 	fmt.Fprintf(stderr, "xcapa: %v\n", err)
 	return code
 }
