@@ -93,6 +93,7 @@ func (s *Store) tempFiles(key partitionKey) ([]string, error) {
 type namedFile struct {
 	path string
 	name fileName
+	size int64 // bytes
 }
 
 // partitionFiles are the data files of a partition.
@@ -122,9 +123,18 @@ func listFiles(root string) (out []namedFile, err error) {
 		case e.IsDir() && path != root && strings.HasPrefix(e.Name(), "."):
 			return fs.SkipDir
 		case !e.IsDir():
-			if n, ok := parseFileName(e.Name()); ok {
-				out = append(out, namedFile{path, n})
+			n, ok := parseFileName(e.Name())
+			if !ok {
+				return nil
 			}
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			out = append(out, namedFile{path, n, info.Size()})
 		}
 		return nil
 	})

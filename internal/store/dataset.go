@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 )
 
 // Dataset is a directory of Parquet files as it was when it was opened. It
@@ -20,6 +22,7 @@ import (
 type Dataset struct {
 	dir   string
 	files []File
+	found Report // what opening told
 }
 
 // File is one data file.
@@ -34,70 +37,131 @@ type File struct {
 	MinTime   int64 // packet time of the first and the last row, ns since 1970
 	MaxTime   int64
 	Size      int64 // bytes
+
+	groups []groupInfo
 }
 
 // Open lists the files of dir and reads their footers, not their rows. Files
 // that are not the store's are passed over; one that is damaged is an error.
-func Open(dir string) (*Dataset, error) {
+func Open(dir string) (*Dataset, error) { return OpenFor(dir, Query{}) }
+
+// OpenFor is Open for one question: files whose folder says that q wants none
+// of their rows are not looked into.
+func OpenFor(dir string, q Query) (*Dataset, error) {
 	found, err := listFiles(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
-	files := make([]File, len(found))
-	errs := make([]error, len(found))
+	d := &Dataset{dir: dir}
+	d.found.Files = len(found)
+	for _, n := range found {
+		d.found.Bytes += n.size
+	}
+	wanted := slices.DeleteFunc(found, func(n namedFile) bool {
+		from, to, ok := folderTimes(n.path)
+		return ok && !q.mayHold(from, to)
+	})
+	d.found.FilesByFolder = d.found.Files - len(wanted)
+	files := make([]File, len(wanted))
+	errs := make([]error, len(wanted))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := range found {
+	for i := range wanted {
 		slots <- struct{}{}
 		wg.Go(func() {
-			files[i], errs[i] = statFile(found[i])
+			files[i], errs[i] = statFile(wanted[i])
 			<-slots
 		})
 	}
 	wg.Wait()
-	d := &Dataset{dir: dir}
+	var damage []error
 	for i := range files {
-		if errors.Is(errs[i], fs.ErrNotExist) {
-			continue // removed while we looked
+		var bad *DamageError
+		switch err := errs[i]; {
+		case err == nil:
+			d.files = append(d.files, files[i])
+		case errors.Is(err, fs.ErrNotExist):
+			d.found.Files-- // removed while we looked
+		case errors.As(err, &bad) && q.SkipDamaged:
+			d.found.Damaged = append(d.found.Damaged, bad)
+		default:
+			damage = append(damage, err)
 		}
-		if errs[i] != nil {
-			return nil, fmt.Errorf("open store %s: %w", dir, errors.Join(errs[i:]...))
-		}
-		d.files = append(d.files, files[i])
+	}
+	if damage != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, errors.Join(damage...))
 	}
 	slices.SortStableFunc(d.files, func(a, b File) int { return cmp.Compare(a.MinTime, b.MinTime) })
 	return d, nil
 }
 
 // statFile reads one file's footer.
-func statFile(n namedFile) (File, error) {
-	f := File{Path: n.path, Topic: n.name.Topic, TopicID: n.name.TopicID, Partition: n.name.Partition, First: n.name.First, Last: n.name.Last}
-	st, err := os.Stat(n.path)
+func statFile(n namedFile) (f File, err error) {
+	f = File{Path: n.path, Topic: n.name.Topic, TopicID: n.name.TopicID, Partition: n.name.Partition, First: n.name.First, Last: n.name.Last, Size: n.size}
+	defer func() {
+		if r := recover(); r != nil {
+			err = &DamageError{n.path, fmt.Errorf("%v", r)}
+		}
+	}()
+	in, err := os.Open(n.path)
 	if err != nil {
 		return f, err
 	}
-	f.Size = st.Size()
-	r, err := file.OpenParquetFile(n.path, false)
+	defer in.Close()
+	r, err := file.NewParquetReader(in)
 	if err != nil {
-		return f, damaged(n.path, err)
+		return f, &DamageError{n.path, err}
 	}
 	defer r.Close()
-	f.Rows = r.NumRows()
-	kv := r.MetaData().KeyValueMetadata()
-	for key, to := range map[string]*int64{keyMinTime: &f.MinTime, keyMaxTime: &f.MaxTime} {
-		v := kv.FindValue(key)
-		if v == nil {
-			return f, damaged(n.path, fmt.Errorf("it has no %s", key))
-		}
-		if *to, err = strconv.ParseInt(*v, 10, 64); err != nil {
-			return f, damaged(n.path, fmt.Errorf("%s: %w", key, err))
-		}
+	if err := f.read(r.MetaData()); err != nil {
+		return f, &DamageError{n.path, err}
 	}
 	return f, nil
 }
 
-func damaged(path string, err error) error {
-	return fmt.Errorf("read %s: %w: the file is damaged or not a file of the store, move it away", path, err)
+// read takes what the footer says.
+func (f *File) read(m *metadata.FileMetaData) (err error) {
+	f.Rows = m.GetNumRows()
+	kv := m.KeyValueMetadata()
+	for key, to := range map[string]*int64{keyMinTime: &f.MinTime, keyMaxTime: &f.MaxTime} {
+		v := kv.FindValue(key)
+		if v == nil {
+			return fmt.Errorf("it has no %s", key)
+		}
+		if *to, err = strconv.ParseInt(*v, 10, 64); err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	rows := int64(0)
+	for i := range m.NumRowGroups() {
+		rg := m.RowGroup(i)
+		g := groupInfo{f.MinTime, f.MaxTime, rg.NumRows()}
+		if s, err := timeStatistics(rg); err == nil && s != nil && s.HasMinMax() {
+			g.minTime, g.maxTime = s.Min(), s.Max()
+		}
+		if g.rows < 0 || g.rows > math.MaxInt32 {
+			return fmt.Errorf("row group %d claims %d rows", i, g.rows)
+		}
+		rows += g.rows
+		f.groups = append(f.groups, g)
+	}
+	if rows != f.Rows {
+		return fmt.Errorf("it claims %d rows, its row groups %d", f.Rows, rows)
+	}
+	return nil
+}
+
+func timeStatistics(rg *metadata.RowGroupMetaData) (*metadata.Int64Statistics, error) {
+	chunk, err := rg.ColumnChunk(timeColumn)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := chunk.Statistics()
+	if err != nil {
+		return nil, err
+	}
+	s, _ := stats.(*metadata.Int64Statistics)
+	return s, nil
 }
 
 // Files lists the data files in order of their first packet.

@@ -112,6 +112,23 @@ func (h hour) folder(topic string) string {
 	return filepath.Join(topicFolder(topic), "date="+t.Format(time.DateOnly), "hour="+t.Format("15"))
 }
 
+// folderTimes is the inverse of folder: the packet times that a file at path
+// can hold, ok false where the folder does not say.
+func folderTimes(path string) (first, last int64, ok bool) {
+	dir := filepath.Dir(path)
+	h, isHour := strings.CutPrefix(filepath.Base(dir), "hour=")
+	d, isDate := strings.CutPrefix(filepath.Base(filepath.Dir(dir)), "date=")
+	if !isHour || !isDate {
+		return 0, 0, false
+	}
+	t, err := time.Parse(time.DateOnly+" 15", d+" "+h)
+	if err != nil {
+		return 0, 0, false
+	}
+	first = t.Unix() / 3600 * nanosPerHour
+	return first, first + nanosPerHour - 1, true
+}
+
 // tempName is the temporary name of a file: one partition has at most one at a
 // time for each hour, and cleaning up needs to know the partition only.
 func tempName(n fileName, h hour) string {

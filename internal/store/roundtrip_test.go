@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/parquet/file"
 	"pgregory.net/rapid"
 
 	"xcapa/internal/codec"
@@ -357,19 +356,10 @@ func TestScanOfManyRows(t *testing.T) {
 	if n, err := d.Count(t.Context(), late); err != nil || n == 0 || n > 10 {
 		t.Errorf("Count of the last ns = %d, %v", n, err)
 	}
-	if got := groupsRead(t, d.Files()[0].Path, &late); !slices.Equal(got, []int{2}) {
-		t.Errorf("row groups read for the last ns: %v, want [2]", got)
+	r, err := d.Groups(t.Context(), late, 1, func(_ int, g *Group) error { return nil })
+	if err != nil || r.Groups != 3 || r.GroupsByTime != 2 || r.GroupsVisited != 1 {
+		t.Errorf("report for the last ns: %+v, %v; want 1 of 3 row groups", r, err)
 	}
-}
-
-func groupsRead(t *testing.T, path string, q *Query) []int {
-	t.Helper()
-	r, err := file.OpenParquetFile(path, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	return rowGroups(r, q)
 }
 
 // A file cut short, and one of someone else, are named and not read.

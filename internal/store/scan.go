@@ -2,19 +2,13 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"sort"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"xcapa/internal/record"
 )
@@ -27,6 +21,13 @@ type Query struct {
 	From    int64    // packet time of the first row wanted, ns since 1970; 0: from the beginning
 	To      int64    // packet time of the first row not wanted any more; 0: to the end
 	Columns []string // names of the table of fields, in the order wanted; nil: all
+	// MayMatch reports whether a place of these bounds can hold a wanted row; it
+	// is asked for folders, files and row groups, and what it refuses is not
+	// read. nil: every place can.
+	MayMatch func(b Bounds) bool
+	// SkipDamaged leaves out files and row groups that cannot be read, and has
+	// them counted, instead of failing.
+	SkipDamaged bool
 }
 
 func (q *Query) empty(minTime, maxTime int64) bool {
@@ -37,145 +38,95 @@ func (q *Query) covers(minTime, maxTime int64) bool {
 	return (q.From == 0 || q.From <= minTime) && (q.To == 0 || maxTime < q.To)
 }
 
-// Scan gives the rows that q chooses, in batches: file after file in order of
-// their first packet, in order of time within a file. Files and row groups
-// without a wanted row are not read. A batch is valid until the next one is
-// asked for; Retain it to keep it. After an error the scan ends.
+// mayHold reports whether a place whose packets lie between two times can hold
+// a wanted row.
+func (q *Query) mayHold(minTime, maxTime int64) bool {
+	return !q.empty(minTime, maxTime) && (q.MayMatch == nil || q.MayMatch(timeBounds{minTime, maxTime}))
+}
+
+// Scan gives the rows that q chooses by time, in batches: row group after row
+// group in order of their first packet, in order of time within one. Files and
+// row groups without a wanted row are not read. After an error the scan ends.
 func (d *Dataset) Scan(ctx context.Context, q Query) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		columns, err := q.columnIndices()
+		columns, err := q.columnNames()
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		for i := range d.files {
-			f := &d.files[i]
-			if q.empty(f.MinTime, f.MaxTime) {
-				continue
-			}
-			if more, err := scanFile(ctx, f, &q, columns, yield); err != nil {
-				yield(nil, fmt.Errorf("scan %s: %w", f.Path, err))
-				return
-			} else if !more {
-				return
-			}
+		if _, err := d.Groups(ctx, q, 1, func(_ int, g *Group) error {
+			return g.scan(&q, columns, yield)
+		}); err != nil && err != errStop {
+			yield(nil, fmt.Errorf("scan the store: %w", err))
 		}
 	}
 }
 
-// columnIndices are the places of the columns asked for in the schema.
-func (q *Query) columnIndices() ([]int, error) {
-	var out []int
-	for i := range specs {
-		if q.Columns == nil {
-			out = append(out, i)
-		}
+// errStop ends a visit whose caller wants no more.
+var errStop = fmt.Errorf("no more rows wanted")
+
+// columnNames are the columns asked for.
+func (q *Query) columnNames() ([]string, error) {
+	if q.Columns == nil {
+		return Columns(), nil
 	}
 	for _, name := range q.Columns {
-		i := slices.IndexFunc(specs, func(s columnSpec) bool { return s.info.Name == name })
-		if i < 0 {
+		if _, ok := specByName[name]; !ok {
 			return nil, fmt.Errorf("scan the store: no column %q: `xcapa fields` lists them", name)
 		}
-		out = append(out, i)
 	}
-	return out, nil
+	return q.Columns, nil
 }
 
-// scanFile gives the rows of one file. more is false when yield wants no more.
-func scanFile(ctx context.Context, f *File, q *Query, columns []int, yield func(arrow.RecordBatch, error) bool) (more bool, err error) {
-	pr, err := file.OpenParquetFile(f.Path, false)
-	if err != nil {
-		return false, err
-	}
-	defer pr.Close()
-	// The packet time is read for choosing rows even if it was not asked for.
-	read := columns
-	if !slices.Contains(columns, timeColumn) {
-		read = append(slices.Clone(columns), timeColumn)
-	}
-	groups := rowGroups(pr, q)
-	if len(groups) == 0 {
-		return true, nil
-	}
-	ar, err := pqarrow.NewFileReader(pr, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
-		return false, err
-	}
-	rr, err := ar.GetRecordReader(ctx, read, groups)
-	if err != nil {
-		return false, err
-	}
-	defer rr.Release()
-	for {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		batch, err := rr.Read()
-		if errors.Is(err, io.EOF) {
-			return true, nil
-		}
+// scan gives the rows of one row group, whose rows are in order of time.
+func (g *Group) scan(q *Query, columns []string, yield func(arrow.RecordBatch, error) bool) error {
+	from, to := 0, g.Rows()
+	if !q.covers(g.MinTime(), g.MaxTime()) {
+		a, err := g.Column(record.NameNanos)
 		if err != nil {
-			return false, err
+			return err
 		}
-		out := choose(batch, q, columns)
-		more := out.NumRows() == 0 || yield(out, nil)
-		out.Release()
+		from, to = q.cut(a.(*array.Timestamp))
+	}
+	if from == to {
+		return nil
+	}
+	fields := make([]arrow.Field, len(columns))
+	arrays := make([]arrow.Array, len(columns))
+	for i, name := range columns {
+		a, err := g.Column(name)
+		if err != nil {
+			return err
+		}
+		fields[i], arrays[i] = arrow.Field{Name: name, Type: a.DataType(), Nullable: specByName[name].nullable()}, a
+	}
+	all := array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, int64(g.Rows()))
+	defer all.Release()
+	for ; from < to; from += batchRows {
+		batch := all.NewSlice(int64(from), int64(min(from+batchRows, to)))
+		more := yield(batch, nil)
+		batch.Release()
 		if !more {
-			return false, nil
+			return errStop
 		}
 	}
+	return nil
 }
 
-// rowGroups are the row groups that can hold a wanted row, by the statistics
-// of the packet time.
-func rowGroups(pr *file.Reader, q *Query) (out []int) {
-	for i := range pr.NumRowGroups() {
-		stats, err := timeStatistics(pr.MetaData().RowGroup(i))
-		if err == nil && stats != nil && stats.HasMinMax() && q.empty(stats.Min(), stats.Max()) {
-			continue
-		}
-		out = append(out, i)
-	}
-	return out
-}
-
-func timeStatistics(rg *metadata.RowGroupMetaData) (*metadata.Int64Statistics, error) {
-	chunk, err := rg.ColumnChunk(timeColumn)
-	if err != nil {
-		return nil, err
-	}
-	stats, err := chunk.Statistics()
-	if err != nil {
-		return nil, err
-	}
-	s, _ := stats.(*metadata.Int64Statistics)
-	return s, nil
-}
-
-// choose cuts a batch, whose rows are in order of time, to the wanted times
-// and columns.
-func choose(batch arrow.RecordBatch, q *Query, columns []int) arrow.RecordBatch {
-	times := batch.Column(batch.Schema().FieldIndices(record.NameNanos)[0]).(*array.Timestamp)
+// cut is the part of times, which are in order, that q wants.
+func (q *Query) cut(times *array.Timestamp) (from, to int) {
 	n := times.Len()
-	from, to := 0, n
+	to = n
 	if q.From != 0 {
 		from = sort.Search(n, func(i int) bool { return int64(times.Value(i)) >= q.From })
 	}
 	if q.To != 0 {
 		to = max(from, sort.Search(n, func(i int) bool { return int64(times.Value(i)) >= q.To }))
 	}
-	cut := batch.NewSlice(int64(from), int64(to))
-	defer cut.Release()
-	fields := make([]arrow.Field, len(columns))
-	arrays := make([]arrow.Array, len(columns))
-	for i, c := range columns {
-		at := cut.Schema().FieldIndices(specs[c].info.Name)[0]
-		fields[i], arrays[i] = cut.Schema().Field(at), cut.Column(at)
-	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, cut.NumRows())
+	return from, to
 }
 
-// Count is how many rows q chooses. Only files at its edges are read.
+// Count is how many rows q chooses by time. Only files at its edges are read.
 func (d *Dataset) Count(ctx context.Context, q Query) (int64, error) {
 	var n int64
 	edges := Dataset{dir: d.dir}
@@ -198,7 +149,7 @@ func (d *Dataset) Count(ctx context.Context, q Query) (int64, error) {
 }
 
 // Distinct is how many different values a column has in the rows that q
-// chooses, nulls left out. It holds them all in memory.
+// chooses by time, nulls left out. It holds them all in memory.
 func (d *Dataset) Distinct(ctx context.Context, q Query, column string) (int64, error) {
 	seen := map[string]struct{}{}
 	q.Columns = []string{column}
@@ -214,4 +165,43 @@ func (d *Dataset) Distinct(ctx context.Context, q Query, column string) (int64, 
 		}
 	}
 	return int64(len(seen)), nil
+}
+
+// Columns are the names of the stored columns, in the order of the table of
+// fields.
+func Columns() []string {
+	out := make([]string, len(specs))
+	for i := range specs {
+		out[i] = specs[i].info.Name
+	}
+	return out
+}
+
+// specByName finds a column's place.
+var specByName = func() map[string]*columnSpec {
+	m := make(map[string]*columnSpec, len(specs))
+	for i := range specs {
+		m[specs[i].info.Name] = &specs[i]
+	}
+	return m
+}()
+
+// groupsOf lists the row groups of files that q may want, by the times in
+// their footers, in order of their first packet.
+func (d *Dataset) groupsOf(q *Query) (out []groupRef) {
+	for i := range d.files {
+		f := &d.files[i]
+		if !q.mayHold(f.MinTime, f.MaxTime) {
+			continue
+		}
+		for n, g := range f.groups {
+			if q.mayHold(g.minTime, g.maxTime) {
+				out = append(out, groupRef{f, n})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b groupRef) int {
+		return compareTimes(a.info(), b.info())
+	})
+	return out
 }

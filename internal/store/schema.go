@@ -23,6 +23,9 @@ type columnSpec struct {
 	node     func() *schema.PrimitiveNode
 	encoding parquet.Encoding
 	dict     bool // dictionary; encoding is what is used without one
+	bits     int  // of an integer, 0 for text and bytes
+	signed   bool // an integer is signed
+	text     bool // UTF-8, not bytes
 	width    int  // bytes a row costs in memory, without variable parts
 	build    func() column
 }
@@ -75,7 +78,8 @@ func specOf(in *record.Info) (s columnSpec, ok bool) {
 	case record.NameInterface:
 		return shared(in, func(o *record.Origin) string { return o.Interface }), true
 	case record.NameQueue:
-		s = columnSpec{info: in, node: intNode(in, 32, 16, true, true), dict: true, encoding: parquet.Encodings.Plain}
+		s = columnSpec{info: in, node: intNode(in, 32, 16, true, true), dict: true, encoding: parquet.Encodings.Plain,
+			bits: 16, signed: true}
 		s.build = func() column { return &originColumn{queue: true} }
 		return s, true
 	case record.NameFrameLength:
@@ -96,7 +100,7 @@ func storedSpec(in *record.Info) columnSpec {
 	switch {
 	case in.Arrow == record.ArrowTimestamp:
 		s := integer[uint64](in, 64, func(r *record.Record) uint64 { return uint64(r.TimestampNanos) })
-		s.node = timestampNode(in)
+		s.node, s.signed = timestampNode(in), true
 		return s
 	case in.Arrow == record.ArrowFixed6:
 		return text(in, bytesKey(f), formatMAC)
@@ -122,7 +126,7 @@ func storedSpec(in *record.Info) columnSpec {
 		return integer[uint64](in, 64, get)
 	case in.Arrow == record.ArrowInt64:
 		s := integer[uint64](in, 64, get)
-		s.node = intNode(in, 64, 64, true, in.Nullable())
+		s.node, s.signed = intNode(in, 64, 64, true, in.Nullable()), true
 		return s
 	}
 	panic(fmt.Sprintf("field %s has Arrow type %s, which the store has no column for", in.Name, in.Arrow))
@@ -132,7 +136,7 @@ func storedSpec(in *record.Info) columnSpec {
 func integer[T uint8 | uint16 | uint32 | uint64](in *record.Info, bits int, get func(r *record.Record) uint64) columnSpec {
 	f := in.Field
 	return columnSpec{
-		info: in, node: intNode(in, max(32, bits), bits, false, in.Nullable()), width: bits / 8,
+		info: in, node: intNode(in, max(32, bits), bits, false, in.Nullable()), width: bits / 8, bits: bits,
 		encoding: parquet.Encodings.DeltaBinaryPacked, dict: !manyValues(in),
 		build: func() column { return &uintColumn[T]{field: f, get: get} },
 	}
@@ -155,7 +159,7 @@ func manyValues(in *record.Info) bool {
 func text(in *record.Info, key func(r *record.Record) [16]byte, format func([]byte, [16]byte) []byte) columnSpec {
 	return columnSpec{
 		info: in, node: bytesNode(in, schema.StringLogicalType{}, in.Nullable()), width: 4,
-		encoding: parquet.Encodings.Plain, dict: true,
+		encoding: parquet.Encodings.Plain, dict: true, text: true,
 		build: func() column {
 			return &textColumn{field: in.Field, key: key, format: format, index: map[[16]byte]uint32{}}
 		},
@@ -165,7 +169,7 @@ func text(in *record.Info, key func(r *record.Record) [16]byte, format func([]by
 // variable is a column of byte strings.
 func variable(in *record.Info, logical schema.LogicalType, enc parquet.Encoding, get func(row *codec.Row) []byte) columnSpec {
 	return columnSpec{
-		info: in, node: bytesNode(in, logical, in.Nullable()), width: 4, encoding: enc,
+		info: in, node: bytesNode(in, logical, in.Nullable()), width: 4, encoding: enc, text: logical.Equals(schema.StringLogicalType{}),
 		build: func() column { return &bytesColumn{field: in.Field, get: get} },
 	}
 }
@@ -173,7 +177,7 @@ func variable(in *record.Info, logical schema.LogicalType, enc parquet.Encoding,
 // shared is a string that stands in the message's headers.
 func shared(in *record.Info, value func(o *record.Origin) string) columnSpec {
 	return columnSpec{
-		info: in, node: bytesNode(in, schema.StringLogicalType{}, true), encoding: parquet.Encodings.Plain, dict: true,
+		info: in, node: bytesNode(in, schema.StringLogicalType{}, true), encoding: parquet.Encodings.Plain, dict: true, text: true,
 		build: func() column { return &originColumn{text: value} },
 	}
 }
