@@ -19,24 +19,33 @@ const (
 	protocolSCTP   = 132
 )
 
-const jsonCommunityID = `,"` + record.NameCommunityID + `":"1:`
+const jsonCommunityID = `,"` + record.NameCommunityID + `":"`
 
-// appendCommunityID appends the field with the record's Community ID, version
-// 1.0 with seed 0: the same text for both directions of a flow. Nothing where
-// there is no flow: no IP, a later fragment, a cut header.
+// putCommunityID writes the field, nothing where there is no flow.
+func putCommunityID(b []byte, n int, r *record.Record) int {
+	value := n + copy(b[n:], jsonCommunityID)
+	end := len(AppendCommunityID(b[:value], r))
+	if end == value {
+		return n
+	}
+	b[end] = '"'
+	return end + 1
+}
+
+// AppendCommunityID appends the record's Community ID, version 1.0 with seed 0:
+// the same text for both directions of a flow. Nothing where there is no flow:
+// no IP, a later fragment, a cut header.
 //
 // Community ID Flow Hashing specification, version 1: SHA-1 over seed, ordered
 // addresses, protocol, a zero byte, ordered ports, network byte order.
-func appendCommunityID(dst []byte, r *record.Record) []byte {
+func AppendCommunityID(dst []byte, r *record.Record) []byte {
 	var tuple [2 + 16 + 16 + 2 + 4]byte
 	n := flowTuple(&tuple, r)
 	if n == 0 {
 		return dst
 	}
 	sum := sha1.Sum(tuple[:n])
-	dst = append(dst, jsonCommunityID...)
-	dst = base64.StdEncoding.AppendEncode(dst, sum[:])
-	return append(dst, '"')
+	return base64.StdEncoding.AppendEncode(append(dst, "1:"...), sum[:])
 }
 
 // flowTuple writes what is hashed and returns its length, 0 for no flow.

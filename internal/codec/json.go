@@ -68,7 +68,7 @@ func AppendJSON(dst []byte, r *record.Record, o *record.Origin, opt *JSONOptions
 			n = putTCPLengths(b, n, r)
 		case stepCommunityID:
 			if opt != nil && opt.CommunityID {
-				n = len(appendCommunityID(b[:n], r))
+				n = putCommunityID(b, n, r)
 			}
 		case stepErrors:
 			n = putErrors(b, n, r)
@@ -250,20 +250,26 @@ const (
 	jsonErrors        = `,"` + record.NameErrors + `":["`
 )
 
-// hasTCPLengths reports whether r has all that the computed lengths come from.
-func hasTCPLengths(r *record.Record) bool {
+// TCPLengths computes tcp_computed_segment_total_length and
+// tcp_computed_data_length, in bytes; ok is false where r lacks what they come
+// from.
+func TCPLengths(r *record.Record) (segment, data uint32, ok bool) {
 	const need = 1<<packet.FieldDataOffset | 1<<packet.FieldTotalLength | 1<<packet.FieldIPVersion
-	return r.Present&need == need && (r.IPVersion == 6 || r.Present.Has(packet.FieldIPHeaderLen))
+	if r.Present&need != need || r.IPVersion != 6 && !r.Present.Has(packet.FieldIPHeaderLen) {
+		return 0, 0, false
+	}
+	return r.TCPSegmentLen(r.OrigLen), r.TCPDataLen(r.OrigLen), true
 }
 
 func putTCPLengths(b []byte, n int, r *record.Record) int {
-	if !hasTCPLengths(r) {
+	segment, data, ok := TCPLengths(r)
+	if !ok {
 		return n
 	}
 	n += copy(b[n:], jsonSegmentLength)
-	n = putUint(b, n, uint64(r.TCPSegmentLen(r.OrigLen)))
+	n = putUint(b, n, uint64(segment))
 	n += copy(b[n:], jsonDataLength)
-	return putUint(b, n, uint64(r.TCPDataLen(r.OrigLen)))
+	return putUint(b, n, uint64(data))
 }
 
 func putErrors(b []byte, n int, r *record.Record) int {

@@ -188,7 +188,7 @@ func peerJSON(r *record.Record, o *record.Origin) ([]byte, error) {
 	if has(packet.FieldDestinationAddress) {
 		d.DestinationIP = peerAddress(r.DestinationAddress, r.IPVersion)
 	}
-	if hasTCPLengths(r) {
+	if _, _, ok := TCPLengths(r); ok {
 		segment, data := r.TCPSegmentLen(r.OrigLen), r.TCPDataLen(r.OrigLen)
 		d.SegmentLength, d.DataLength = &segment, &data
 	}
