@@ -47,6 +47,7 @@ var mayImport = map[string][]string{
 	"internal/indexer":          {"internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
 	"internal/store":            {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
 	"internal/parse":            {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/packet", "internal/pcap", "internal/record", "internal/worker"},
+	"internal/query":            {"internal/codec", "internal/packet", "internal/record"},
 	"internal/pycapa":           {},
 	"internal/fastcapa":         {},
 	"internal/veth":             {},

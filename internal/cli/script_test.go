@@ -19,6 +19,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Condition:           scriptCondition,
+		Setup:               scriptSetup,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exitcode": exitCode, "hexfile": hexFile, "startbroker": startBroker},
 	})
 }

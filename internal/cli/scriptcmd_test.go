@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,13 @@ func scriptCondition(cond string) (bool, error) {
 		return os.Geteuid() == 0, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", cond)
+}
+
+// scriptSetup gives scripts the capture files of the project, in $PCAPS.
+func scriptSetup(env *testscript.Env) error {
+	dir, err := filepath.Abs("../../testdata/pcap")
+	env.Setenv("PCAPS", dir)
+	return err
 }
 
 // exitCode runs `exitcode N xcapa args...`, which must end with status N. What

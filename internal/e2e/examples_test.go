@@ -215,6 +215,14 @@ func (h *exampleHost) fillTopics(t *testing.T) {
 			t.Fatalf("fill topics: %v\n%s", err, words.String())
 		}
 	}
+	// What the examples of query ask.
+	index := exec.Command(binary, "index", "-q", "--once", "--brokers", "127.0.0.1:9092", "--group", "fixture", "--store", filepath.Join(h.dir, "xcapa-store"))
+	if err := h.end.Start(index); err != nil {
+		t.Fatal(err)
+	}
+	if err := index.Wait(); err != nil {
+		t.Fatalf("fill the store: %v", err)
+	}
 }
 
 // serveElastic is es:9200, with and without TLS on the one port.
