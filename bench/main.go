@@ -38,6 +38,12 @@ type part struct {
 var parts = []part{
 	{"capture", false, (*harness).capture},
 	{"fixed", false, (*harness).fixed},
+	{"path", false, (*harness).path},
+	{"cpu", false, (*harness).cpu},
+	{"parse", false, (*harness).parse},
+	{"index", false, (*harness).index},
+	{"files", false, (*harness).files},
+	{"replay", false, (*harness).replay},
 }
 
 func main() {

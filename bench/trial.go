@@ -29,6 +29,7 @@ type sample struct {
 	Core      float64           `json:"core_ns,omitempty"`   // wall time of the generator's core per offered frame
 	Delay     float64           `json:"run_delay"`           // share of the time its threads waited for a core
 	Lost      map[string]uint64 `json:"lost,omitempty"`      // frames, by room and reason
+	Allocs    float64           `json:"allocs,omitempty"`    // of memory, per operation
 	Repeated  bool              `json:"repeated,omitempty"`  // the first try was disturbed
 }
 
@@ -161,7 +162,7 @@ func awaitFile(file string, p *process) (string, error) {
 func (w *wire) startReceiver(r receiver) (err error) {
 	args := make([]string, 0, len(r.args)+4)
 	for _, a := range r.args {
-		args = append(args, strings.NewReplacer("{if}", w.pair.Ends[1].Name, "{broker}", w.addr, "{xcapa}", w.h.binary, "{self}", w.h.self, "{python}", w.h.python).Replace(a))
+		args = append(args, replaceAll(a, "{if}", w.pair.Ends[1].Name, "{broker}", w.addr, "{xcapa}", w.h.binary, "{self}", w.h.self, "{python}", w.h.python))
 	}
 	if r.kind == kindXcapa {
 		w.stats = filepath.Join(w.dir, "stats")
@@ -358,3 +359,5 @@ func losses(offered, delivered uint64, rooms []ledger.Room) map[string]uint64 {
 
 // here starts a command in this process' own namespace.
 func here(cmd *exec.Cmd) error { return cmd.Start() }
+
+func replaceAll(s string, oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(s) }

@@ -5,9 +5,11 @@ package peers
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/elastic/go-elasticsearch/v8"
@@ -17,13 +19,14 @@ import (
 
 // bulkIndexer moves documents from a topic to Elasticsearch with
 // esutil.BulkIndexer, in the form most favourable to it: the values are the
-// documents already, nothing is decoded or made, no offset is committed.
+// documents already and pass through, no offset is committed.
 func bulkIndexer(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bulk", flag.ExitOnError)
 	brokers := f.String("brokers", "", "address")
 	topic := f.String("topic", "xcapa.packets", "topic")
 	url := f.String("elasticsearch", "", "URL")
 	gzip := f.Bool("gzip", false, "compress requests")
+	decode := f.Bool("decode", false, "read each document and write it again with encoding/json")
 	docs := f.Int64("docs", 0, "end after so many")
 	_ = f.Parse(args)
 	client, err := elasticsearch.NewClient(elasticsearch.Config{Addresses: []string{*url}, CompressRequestBody: *gzip, CompressRequestBodyLevel: 1})
@@ -54,7 +57,13 @@ func bulkIndexer(ctx context.Context, args []string) error {
 		for it := fetches.RecordIter(); !it.Done(); added++ {
 			r := it.Next()
 			item.DocumentID = fmt.Sprintf("%d-%d", r.Partition, r.Offset)
-			item.Body = bytes.NewReader(r.Value)
+			value := r.Value
+			if *decode {
+				if value, item.DocumentID, item.Index, err = again(value); err != nil {
+					return err
+				}
+			}
+			item.Body = bytes.NewReader(value)
 			if err := indexer.Add(ctx, item); err != nil {
 				return err
 			}
@@ -67,4 +76,20 @@ func bulkIndexer(ctx context.Context, args []string) error {
 		return errors.New("not every document was settled")
 	}
 	return done(Result{Packets: uint64(settled.Load())})
+}
+
+// again reads a document for its id and day, which name it and its index, and
+// writes it again: an indexer that looks at what it moves.
+func again(value []byte) (out []byte, id, index string, err error) {
+	var document map[string]any
+	if err := json.Unmarshal(value, &document); err != nil {
+		return nil, "", "", err
+	}
+	id, _ = document["record_id"].(string)
+	day, _ := document["@timestamp"].(string)
+	if len(day) < 10 {
+		return nil, "", "", errors.New("a document without @timestamp")
+	}
+	out, err = json.Marshal(document)
+	return out, id, "packets_index." + strings.ReplaceAll(day[:10], "-", "."), err
 }

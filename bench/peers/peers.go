@@ -25,6 +25,7 @@ type Result struct {
 
 var all = map[string]func(ctx context.Context, args []string) error{
 	"drop": drop, "afpacket": afpacketCount, "asavie": asavieLoop, "pycapa": pycapaShape, "bulk": bulkIndexer,
+	"parse": parseFrames, "sink": sink,
 }
 
 // Names lists the peers.
@@ -63,4 +64,13 @@ func ready() { say(Result{Ready: true}) }
 func done(r Result) error {
 	say(r)
 	select {}
+}
+
+// cpuSeconds is what this process has used so far.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }

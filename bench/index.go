@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"xcapa/internal/ledger"
+)
+
+const (
+	groupIndex     = "index stage, one core, into a sink that answers at once"
+	nameIndexArrow = "xcapa index, arrow"
+	nameIndexJSON  = "xcapa index, json"
+	nameIndexGzip  = "xcapa index, json, gzip"
+	nameBulk       = "esutil.BulkIndexer"
+	nameBulkGzip   = "esutil.BulkIndexer, gzip"
+	nameBulkStd    = "esutil.BulkIndexer and encoding/json"
+	nameIndexStore = "xcapa index --store"
+	indexDocs      = 200_000
+)
+
+// index is B11: from a topic to a server that answers every bulk at once.
+func (h *harness) index() {
+	trace := filepath.Join(h.scratch, "index.pcap")
+	if err := writeTrace(trace, indexDocs); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: index: %v\n", err)
+		return
+	}
+	bulk, bulkErr := h.buildBulk()
+	var cases []benchCase
+	add := func(name, encoding, note string, args ...string) {
+		cases = append(cases, benchCase{group: groupIndex, name: name, unit: "documents", limit: blocking, note: note, run: func() (sample, error) {
+			if args[0] == "" {
+				return sample{}, bulkErr
+			}
+			return h.indexTrial(trace, encoding, args)
+		}})
+	}
+	ours := []string{h.binary, "index", "--brokers", "{broker}", "--elasticsearch", "http://{sink}", "--install-template=false", "-q"}
+	add(nameIndexArrow, "arrow", "reads blocks, makes documents", ours...)
+	add(nameIndexJSON, "json", "documents as they come", ours...)
+	theirs := []string{bulk, "peer", "bulk", "-brokers", "{broker}", "-elasticsearch", "http://{sink}", "-docs", strconv.Itoa(indexDocs)}
+	add(nameBulk, "json", "documents as they come, not looked at, no offsets committed", theirs...)
+	add(nameBulkStd, "json", "reads a document for its id and index, writes it again", append(slices.Clone(theirs), "-decode")...)
+	add(nameIndexGzip, "json", "gzip -1", append(slices.Clone(ours), "--es-gzip", "1")...)
+	add(nameBulkGzip, "json", "gzip -1", append(slices.Clone(theirs), "-gzip")...)
+	add(nameIndexStore, "arrow", "Parquet files, zstd", h.binary, "index", "--brokers", "{broker}", "--store", "{dir}/store", "--store-window", "1h", "-q")
+	h.rounds(min(h.count, 3), 100*time.Second, cases)
+}
+
+// buildBulk builds this program once more with the peer that takes minutes to
+// compile; "" with an error where that fails.
+func (h *harness) buildBulk() (string, error) {
+	bin := filepath.Join(h.scratch, "bench-esutil")
+	cmd := exec.Command("go", "build", "-tags", "esutil", "-o", bin, "./bench")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build with esutil: %w: %.300s", err, out)
+	}
+	return bin, nil
+}
+
+// indexTrial fills a topic and measures how long it takes to get it out.
+func (h *harness) indexTrial(trace, encoding string, args []string) (s sample, err error) {
+	w, err := openWire(h, 1)
+	if err != nil {
+		return s, err
+	}
+	defer w.close()
+	if err := w.startBroker("--limit", "2GiB"); err != nil {
+		return s, err
+	}
+	fill, err := startOn(w.pair.Ends[1].Start, h.place.app, h.binary, "capture", "-r", trace, "--brokers", w.addr, "--encoding", encoding, "-q", "--errors-in-output")
+	if err != nil {
+		return s, err
+	}
+	defer fill.kill()
+	if err := fill.wait(60 * time.Second); err != nil {
+		return s, err
+	}
+	portFile := filepath.Join(w.dir, "sink")
+	target, err := startOn(w.pair.Ends[1].Start, h.place.other, h.self, "peer", "sink", "-port-file", portFile)
+	if err != nil {
+		return s, err
+	}
+	defer target.kill()
+	addr, err := awaitFile(portFile, target)
+	if err != nil {
+		return s, err
+	}
+	return w.indexer(args, addr, target)
+}
+
+// indexer runs the indexer until it has settled every document.
+func (w *wire) indexer(args []string, sink string, target *process) (s sample, err error) {
+	h := w.h
+	full := make([]string, 0, len(args)+4)
+	for _, a := range args {
+		full = append(full, replaceAll(a, "{broker}", w.addr, "{sink}", sink, "{dir}", w.dir))
+	}
+	w.stats = ""
+	if args[0] == h.binary {
+		w.stats = filepath.Join(w.dir, "index-stats")
+		full = append(full, "--stats-file", w.stats, "--stats-interval", "20ms")
+	}
+	sinkBefore := target.used()
+	begin := time.Now()
+	p, err := startOn(w.pair.Ends[1].Start, h.place.app, full...)
+	if err != nil {
+		return s, err
+	}
+	defer p.kill()
+	var before cpuTime
+	if w.stats == "" {
+		if _, err := p.result(20 * time.Second); err != nil { // ready
+			return s, err
+		}
+		begin, before = time.Now(), p.used()
+		r, err := p.result(60 * time.Second)
+		if err != nil {
+			return s, err
+		}
+		s.Delivered = r.Packets
+	} else {
+		if _, err := awaitFile(w.stats, p); err != nil {
+			return s, err
+		}
+		before = p.used()
+		for deadline := time.Now().Add(60 * time.Second); s.Delivered < indexDocs; time.Sleep(5 * time.Millisecond) {
+			if l, err := ledger.ReadLast(w.stats); err == nil && len(l.Rooms) > 0 {
+				last := l.Rooms[len(l.Rooms)-1]
+				if s.Delivered = last.Out; last.Room == "parquet" {
+					s.Delivered = last.In // in the open file: it is asked to end below
+				}
+			}
+			if time.Now().After(deadline) {
+				return s, fmt.Errorf("%s: %d of %d documents after a minute\n%s", p.name(), s.Delivered, indexDocs, p.words.String())
+			}
+		}
+	}
+	s.Seconds = time.Since(begin).Seconds()
+	used := p.used().minus(before)
+	s.CPU = float64(used.ran) / float64(s.Delivered)
+	s.Delay = used.delayed.Seconds() / s.Seconds
+	s.Other = float64(target.used().minus(sinkBefore).ran) / float64(s.Delivered)
+	return s, nil
+}
