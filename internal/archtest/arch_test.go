@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/parse":            {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/packet", "internal/pcap", "internal/record", "internal/worker"},
 	"internal/query":            {"internal/codec", "internal/packet", "internal/record"},
 	"internal/pycapa":           {},
+	"internal/job":              {},
 	"internal/fastcapa":         {},
 	"internal/veth":             {},
 }
