@@ -34,6 +34,10 @@ const (
 	netdevAttrXDPRXMetadata = 5
 )
 
+// NoNative reports whether the driver is known to have no native XDP: a program
+// then runs in generic mode.
+func (f Features) NoNative() bool { return f.Known && f.XDP&XDPBasic == 0 }
+
 // Features asks the kernel. A kernel that does not know gives the zero value.
 func (i *Interface) Features() (f Features) {
 	i.mu.Lock()

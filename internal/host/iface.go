@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -85,8 +83,7 @@ func (i *Interface) Queues() (int, error) {
 	}
 	// The driver does not say. Sysfs does, if it is mounted for this network
 	// namespace; else it is as many as the interface was made with.
-	dir := filepath.Join("/sys/class/net", i.Name)
-	if index, err := os.ReadFile(filepath.Join(dir, "ifindex")); err == nil && strings.TrimSpace(string(index)) == strconv.Itoa(i.Index) {
+	if dir := i.Sysfs(); dir != "" {
 		if found, err := filepath.Glob(filepath.Join(dir, "queues", "rx-*")); err == nil && len(found) > 0 {
 			return len(found), nil
 		}

@@ -20,7 +20,7 @@ type Chunks struct {
 	MTU       int // of the interface
 	Size      int // bytes of one chunk
 	Features  Features
-	Generic   bool // the program runs in generic mode: the kernel's own parts
+	Generic   bool // the program runs in generic mode, if only for want of a native one: the parts are the kernel's
 }
 
 // LargestMTU is the largest MTU whose frames fit a chunk each.

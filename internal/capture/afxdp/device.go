@@ -83,7 +83,7 @@ func planParts(h *Hook) ([]bool, error) {
 func (h *Hook) chunks(mtu int) host.Chunks {
 	return host.Chunks{
 		Interface: h.iface.Name, Driver: h.iface.Driver, MTU: mtu, Size: h.config.ChunkSize,
-		Features: h.features, Generic: h.config.Mode == ModeGeneric,
+		Features: h.features, Generic: h.config.Mode == ModeGeneric || h.config.Mode == ModeAuto && h.features.NoNative(),
 	}
 }
 

@@ -307,7 +307,7 @@ func rxVLANOn(t *testing.T, end *veth.End) bool {
 			return err
 		}
 		defer i.Close()
-		on, err = i.Feature(rxVLAN)
+		on, err = i.Feature(host.RXVLAN)
 		return err
 	})
 	return on
@@ -333,7 +333,7 @@ func TestVLANOffloadRestored(t *testing.T) {
 		return done
 	}
 	if !rxVLANOn(t, end) {
-		t.Fatalf("%s is off from the start", rxVLAN)
+		t.Fatalf("%s is off from the start", host.RXVLAN)
 	}
 	d := open(t, end, Config{Mode: ModeGeneric, StateDir: dir})
 	if rxVLANOn(t, end) || stateFiles() != 1 {

@@ -15,16 +15,12 @@ import (
 	"xcapa/internal/host"
 )
 
-// rxVLAN is the offload by which a NIC takes the VLAN tag off a frame, where no
-// XDP program sees it. `ethtool -k` calls it rx-vlan-offload.
-const rxVLAN = "rx-vlan-hw-parse"
-
 // keepTags sees to it that VLAN tags are captured, or says that they are not.
 func (h *Hook) keepTags() {
 	if h.program == bpf.ProgramRedirectMeta && h.features.RXMetadata&host.MetadataVLAN != 0 {
 		return // the program is told the tag, and it is put back
 	}
-	on, err := h.iface.Feature(rxVLAN)
+	on, err := h.iface.Feature(host.RXVLAN)
 	if err != nil || !on {
 		return
 	}
@@ -77,7 +73,7 @@ func vlanOffloadOff(i *host.Interface, dir string) (*vlanOffload, error) {
 	if err != nil {
 		return nil, err
 	}
-	state := vlanState{Interface: i.Name, Index: i.Index, MAC: attrs.HardwareAddr.String(), Feature: rxVLAN, Boot: bootID()}
+	state := vlanState{Interface: i.Name, Index: i.Index, MAC: attrs.HardwareAddr.String(), Feature: host.RXVLAN, Boot: bootID()}
 	if state.Namespace, err = networkNamespace(); err != nil {
 		return nil, err
 	}
@@ -86,7 +82,7 @@ func vlanOffloadOff(i *host.Interface, dir string) (*vlanOffload, error) {
 		return nil, err
 	}
 	v := &vlanOffload{iface: i, file: file}
-	if err := i.SetFeature(rxVLAN, false); err != nil {
+	if err := i.SetFeature(host.RXVLAN, false); err != nil {
 		return nil, errors.Join(fmt.Errorf("it cannot be told to leave them (%w)", err), v.forget())
 	}
 	return v, nil
@@ -127,9 +123,9 @@ func (v *vlanOffload) restore() error {
 	if _, err := v.iface.Link(); err != nil {
 		return v.forget()
 	}
-	if err := v.iface.SetFeature(rxVLAN, true); err != nil {
+	if err := v.iface.SetFeature(host.RXVLAN, true); err != nil {
 		v.file.Close() // the state file stays: xcapa cleanup tries again
-		return fmt.Errorf("switch %s of %s on again: %w", rxVLAN, v.iface.Name, err)
+		return fmt.Errorf("switch %s of %s on again: %w", host.RXVLAN, v.iface.Name, err)
 	}
 	return v.forget()
 }
@@ -155,7 +151,7 @@ func Restore(dir string) (done []string, err error) {
 	}
 	var errs []error
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), statePrefix) || !strings.HasSuffix(entry.Name(), stateSuffix) {
+		if !isStateFile(entry.Name()) {
 			continue
 		}
 		line, err := restoreFile(filepath.Join(dir, entry.Name()))
@@ -209,13 +205,13 @@ func restoreFile(path string) (done string, err error) {
 	if attrs, err := i.Link(); err != nil || attrs.Index != state.Index || attrs.HardwareAddr.String() != state.MAC {
 		return "", errors.Join(err, os.Remove(path)) // another interface of that name
 	}
-	if state.Feature != rxVLAN {
+	if state.Feature != host.RXVLAN {
 		return "", fmt.Errorf("%s: it names the feature %q: remove the file", path, state.Feature)
 	}
-	if err := i.SetFeature(rxVLAN, true); err != nil {
-		return "", fmt.Errorf("switch %s of %s on again: %w", rxVLAN, i.Name, err)
+	if err := i.SetFeature(host.RXVLAN, true); err != nil {
+		return "", fmt.Errorf("switch %s of %s on again: %w", host.RXVLAN, i.Name, err)
 	}
-	return fmt.Sprintf("%s: %s is on again", i.Name, rxVLAN), os.Remove(path)
+	return fmt.Sprintf("%s: %s is on again", i.Name, host.RXVLAN), os.Remove(path)
 }
 
 func bootID() string {
