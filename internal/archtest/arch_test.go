@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"internal/pcap":             {},
 	"internal/demo":             {},
 	"internal/capture":          {"internal/ledger"},
+	"internal/doctor":           {"bpf", "internal/capture/afxdp", "internal/host"},
 	"internal/host":             {},
 	"internal/capture/afxdp":    {"bpf", "internal/capture", "internal/host", "internal/ledger", "internal/record"},
 	"internal/capture/asavie":   {"bpf", "internal/capture", "internal/capture/afxdp", "internal/ledger", "internal/record"},
