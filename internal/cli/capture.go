@@ -80,10 +80,13 @@ const (
 
 func newCaptureCommand(s *streams) *cobra.Command {
 	var o captureOptions
+	var list bool
+	var output string
 	cmd := &cobra.Command{
 		Use:   "capture -i INTERFACE...",
 		Short: "Capture packets: to the terminal, or as records to Kafka",
-		Example: `  sudo xcapa capture -i eth1                          one line a packet
+		Example: `  xcapa capture -D                                    the interfaces there are
+  sudo xcapa capture -i eth1                          one line a packet
   sudo xcapa capture -i eth1 -c 100 -e -v             a hundred packets with link and IP header
   sudo xcapa capture -i eth1 -w trace.pcapng.zst -b duration:60 -b files:10
   sudo xcapa capture -i eth1 --brokers kafka:9092     records in Arrow blocks to xcapa.packets
@@ -91,6 +94,12 @@ func newCaptureCommand(s *streams) *cobra.Command {
   sudo xcapa capture -i eth1 --encoding raw --topic pcap --brokers kafka:9092`,
 		Args: refuseFilter,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "text" && output != "json" {
+				return usageErrorf("-o %q: want text or json, for -D", output)
+			}
+			if list {
+				return listInterfaces(s, &o.device, output)
+			}
 			if o.save.path != "" && !typedByHand(cmd, "brokers") {
 				o.kafka.brokers = nil // -w says what is wanted now
 			}
@@ -107,6 +116,10 @@ func newCaptureCommand(s *streams) *cobra.Command {
 		},
 	}
 	o.register(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&list, "list-interfaces", "D", false, "list the interfaces: driver, queues, XDP modes, state, and what --engine auto takes")
+	f.StringVarP(&output, "output", "o", "text", "`FORMAT` of -D: text or json")
+	onlyOnCommandLine(cmd, "list-interfaces", "output")
 	return cmd
 }
 

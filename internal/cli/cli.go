@@ -156,7 +156,7 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	registerConfigFlag(root)
 	root.AddCommand(
 		newCaptureCommand(s), newParseCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
-		newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
+		newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newDoctorCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
 		newQueryCommand(s), newConsumeCommand(s), newTailCommand(s), newFastcapaCommand(s),
 	)
 	completeFlags(root)

@@ -16,7 +16,6 @@ import (
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/capture/asavie"
 	"xcapa/internal/capture/replay"
-	"xcapa/internal/host"
 	"xcapa/internal/pcap"
 )
 
@@ -68,10 +67,15 @@ func (o *deviceOptions) register(cmd *cobra.Command) {
 func (o *deviceOptions) validate() error {
 	switch {
 	case len(o.interfaces) == 0 && len(o.files) == 0:
-		return usageErrorf("no interface: name one with -i, as in -i eth1 (`ip -br link` lists them), or a capture file with -r")
+		return usageErrorf("no interface: name one with -i, as in -i eth1 (`xcapa capture -D` lists them), or a capture file with -r")
 	case len(o.interfaces) > 0 && len(o.files) > 0:
 		return usageErrorf("-i and -r: capture from interfaces or from files, not both")
 	}
+	return o.validateValues()
+}
+
+// validateValues looks at the flags that have a set of values.
+func (o *deviceOptions) validateValues() error {
 	oneOf := func(flag, value string, allowed ...string) error {
 		if !slices.Contains(allowed, value) {
 			return usageErrorf("--%s %q: want %s", flag, value, strings.Join(allowed, ", "))
@@ -124,12 +128,12 @@ func (o *deviceOptions) keepList() (arp, nd bool, ports []uint16, err error) {
 const stateDir = "/run/xcapa"
 
 // openDevice opens one interface with the engine asked for, or with the one
-// that auto chooses.
-func openDevice(name string, o *deviceOptions) (capture.Device, error) {
+// that auto chooses. notes is called with what is wrong and stops nothing.
+func openDevice(name string, o *deviceOptions, notes func(string)) (capture.Device, error) {
 	if err := interfaceExists(name); err != nil {
 		return nil, err
 	}
-	engine, why, err := o.chooseEngine(name)
+	engine, why, err := o.prepare(name, notes)
 	if err != nil {
 		return nil, err
 	}
@@ -178,57 +182,9 @@ func (o *deviceOptions) openFiles(s *streams) (capture.Device, error) {
 	})
 }
 
-// chooseEngine decides --engine auto: AF_XDP takes all traffic of its queues
-// away from the host and sees received Ethernet frames only, so an interface
-// that the host itself uses, or that has none of them, is captured with
-// AF_PACKET.
-func (o *deviceOptions) chooseEngine(name string) (engine, why string, err error) {
-	i, err := host.OpenInterface(name)
-	if err != nil {
-		return "", "", err
-	}
-	defer i.Close()
-	used, reason, err := i.UsedByHost()
-	if err != nil {
-		return "", "", err
-	}
-	foreign, err := i.NotEthernet()
-	if err != nil {
-		return "", "", err
-	}
-	if o.engine == "auto" {
-		engine, why = autoEngine(i, foreign, used && !o.takeOver, reason)
-		return engine, why, nil
-	}
-	if o.engine == "afpacket" {
-		return o.engine, "", nil
-	}
-	switch {
-	case foreign != nil:
-		return "", "", usageErrorf("--engine %s on %s: %w", o.engine, name, foreign)
-	case used && !o.takeOver:
-		return "", "", usageErrorf("--engine %s on %s: %w", o.engine, name, host.InUse(reason))
-	}
-	return o.engine, "", nil
-}
-
-// autoEngine is the engine for an interface, and why: foreign says that its
-// frames are not Ethernet's, used that the host needs them, by reason.
-func autoEngine(i *host.Interface, foreign *host.Problem, used bool, reason string) (engine, why string) {
-	switch {
-	case foreign != nil:
-		return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic", foreign.Found)
-	case used:
-		return "afpacket", fmt.Sprintf("AF_PACKET, because %s: both directions are seen and the host keeps its traffic; --take-over uses AF_XDP and cuts the host off", reason)
-	case i.OnlySends():
-		return "afpacket", fmt.Sprintf("AF_PACKET, because what passes %s is sent into it (%s); --engine afxdp sees only what comes in", i.Name, i.Driver)
-	}
-	return "afxdp", "AF_XDP, because the host does not use this interface; --engine afpacket shares it"
-}
-
 func interfaceExists(name string) error {
 	if name == "any" {
-		return usageErrorf("-i any: XDP attaches to one device; name the interfaces, as in -i eth1 -i eth2 (`ip -br link` lists them)")
+		return usageErrorf("-i any: XDP attaches to one device; name the interfaces, as in -i eth1 -i eth2 (`xcapa capture -D` lists them)")
 	}
 	if strings.ContainsAny(name, "/\x00") || name == "" || name == "." || name == ".." {
 		return usageErrorf("-i %q: not the name of an interface", name)
@@ -237,7 +193,7 @@ func interfaceExists(name string) error {
 	if _, err := net.InterfaceByName(name); err == nil {
 		return nil
 	}
-	return usageErrorf("no interface called %s; `ip -br link` lists them", name)
+	return usageErrorf("no interface called %s; `xcapa capture -D` lists them", name)
 }
 
 // captureError gives an engine's error the exit code it stands for.

@@ -16,7 +16,6 @@ import (
 	"xcapa/internal/indexer"
 	"xcapa/internal/kafka"
 	"xcapa/internal/message"
-	"xcapa/internal/record"
 	"xcapa/internal/store"
 )
 
@@ -34,15 +33,9 @@ type indexOptions struct {
 	store       string
 	storeWindow time.Duration
 
-	elastic      elastic.Config
-	hosts        []string
-	apiKeyFile   string
-	user         string
-	passwordFile string
-	timeBased    string
-	schema       string
-	template     bool
-	showKey      bool
+	elastic  elasticFlags
+	template bool
+	showKey  bool
 }
 
 func newIndexCommand(s *streams) *cobra.Command {
@@ -70,6 +63,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 		},
 	}
 	o.kafka.register(cmd)
+	o.elastic.register(cmd)
 	o.report.register(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.topics, "topic", []string{defaultPacketsTopic}, "`TOPICS` to read")
@@ -80,17 +74,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	f.StringVar(&o.store, "store", "", "`FOLDER` of a local Parquet store")
 	f.DurationVar(&o.storeWindow, "store-window", 60*time.Second, "time span of one Parquet file")
-	es := group(cmd, "Elasticsearch")
-	f.StringSliceVar(&o.hosts, "elasticsearch", nil, "Elasticsearch at `URL,...`")
-	f.StringVar(&o.apiKeyFile, "api-key-file", "", "`FILE` with the API key (or environment XCAPA_ES_API_KEY)")
-	f.StringVar(&o.user, "es-user", "", "`NAME` of the Elasticsearch user")
-	f.StringVar(&o.passwordFile, "es-password-file", "", "`FILE` with its password (or environment XCAPA_ES_PASSWORD)")
-	f.StringVar(&o.elastic.CAFile, "es-ca", "", "PEM `FILE` with the CA of Elasticsearch")
-	f.StringVar(&o.elastic.Fingerprint, "es-fingerprint", "", "SHA-256 of its certificate or CA, in `HEX`")
-	f.BoolVar(&o.elastic.InsecureSkipVerify, "es-insecure", false, "do not verify its certificate (only for tests)")
-	f.StringVar(&o.elastic.Index, "index", elastic.DefaultIndex, "`PREFIX` of index names")
-	f.StringVar(&o.timeBased, "timebased-index", "today", "by packet time, UTC: `today`, yesterday, monthly or no")
-	f.StringVar(&o.schema, "schema", "logisland", "field `NAMES` and values: logisland or seed")
+	es := group(cmd, elasticGroup)
 	f.BoolVar(&o.template, "install-template", true, "install the index template where it is missing")
 	f.IntVar(&o.elastic.BatchDocs, "batch-size", elastic.DefaultBatchDocs, "documents in a bulk request")
 	f.IntVar(&o.elastic.BulkBytes, "bulk-size", elastic.DefaultBulkBytes, "bytes in a bulk request")
@@ -108,7 +92,7 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	switch {
 	case !o.kafka.hasBrokers():
 		return usageErrorf("no brokers: name them with --brokers, as in --brokers kafka:9092")
-	case (o.store == "") == (len(o.hosts) == 0):
+	case (o.store == "") == (len(o.elastic.hosts) == 0):
 		return usageErrorf("name one destination: --elasticsearch URL or --store FOLDER")
 	case o.start != string(kafka.StartBegin) && o.start != string(kafka.StartEnd):
 		return usageErrorf("--start %q: want begin or end", o.start)
@@ -127,7 +111,7 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
 	rec := o.report.recorder("index")
 	cfg.Logger = slog.New(rec.Handler(peopleLogger(s, o.report.quiet).Handler()))
-	if err := o.checkElastic(cfg.Logger); err != nil {
+	if err := o.elastic.complete(cfg.Logger); err != nil {
 		return err
 	}
 	if err := kafka.EnsureTopics(ctx, cfg, append([]string{o.errors}, o.topics...)...); ctx.Err() != nil {
@@ -210,7 +194,7 @@ func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead e
 		}
 		return s, nil
 	}
-	client, err := elastic.NewClient(o.elastic)
+	client, err := elastic.NewClient(o.elastic.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -225,43 +209,11 @@ func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead e
 	return w, nil
 }
 
-// checkElastic completes o.elastic from the flags and refuses what cannot be,
-// before anybody is connected to.
-func (o *indexOptions) checkElastic(logger *slog.Logger) error {
-	if len(o.hosts) == 0 {
-		return nil
-	}
-	c := &o.elastic
-	c.Hosts, c.Username, c.Logger = o.hosts, o.user, logger
-	c.APIKey = elastic.Secret{File: o.apiKeyFile, Env: envIfSet("XCAPA_ES_API_KEY")}
-	c.Password = elastic.Secret{File: o.passwordFile, Env: envIfSet("XCAPA_ES_PASSWORD")}
-	var err error
-	if c.TimeBased, err = elastic.ParseTimeBased(o.timeBased); err != nil {
-		return usageErrorf("--timebased-index: %w", err)
-	}
-	if c.JSON.Schema, err = record.ParseSchema(o.schema); err != nil {
-		return usageErrorf("--schema: %w", err)
-	}
-	if err := c.Validate(); err != nil {
-		return withCode(exitUsage, err)
-	}
-	return nil
-}
-
 func elasticError(err error) error {
 	if elastic.IsUnreachable(err) {
 		return withCode(exitUnreachable, err)
 	}
 	return err
-}
-
-// envIfSet is name where the environment has it, so that an unset variable is
-// no missing secret.
-func envIfSet(name string) string {
-	if _, ok := os.LookupEnv(name); ok {
-		return name
-	}
-	return ""
 }
 
 // showStore prints how many rows a store holds and the first few of them.

@@ -37,6 +37,7 @@ type pipeline struct {
 	producer *kafka.Producer // nil: text
 	sink     worker.Sink     // the producer, dropping or waiting
 	report   *reporter
+	notes    []string // what doctor finds wrong with the interfaces
 }
 
 // open gets everything ready and tells the person what was obtained. What it
@@ -85,6 +86,9 @@ func (p *pipeline) open(ctx context.Context) error {
 				fmt.Fprintln(p.report.people, l)
 			}
 		}
+		for _, n := range p.notes {
+			fmt.Fprintf(p.report.people, "  note: %s\n", n)
+		}
 	}
 	return nil
 }
@@ -106,7 +110,7 @@ func (p *pipeline) openDevices() error {
 		return err
 	}
 	for _, name := range p.options.device.interfaces {
-		d, err := openDevice(name, &p.options.device)
+		d, err := openDevice(name, &p.options.device, func(n string) { p.notes = append(p.notes, name+": "+n) })
 		if err != nil {
 			return err
 		}

@@ -94,7 +94,7 @@ func (o *replayOptions) validate(cmd *cobra.Command, files []string) error {
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
 	switch {
 	case o.iface == "":
-		return usageErrorf("no interface: name one with -i, as in -i eth1 (`ip -br link` lists them)")
+		return usageErrorf("no interface: name one with -i, as in -i eth1 (`xcapa capture -D` lists them)")
 	case len(paces) > 1:
 		return usageErrorf("%s: one pace at a time, choose one of them", strings.Join(paces, " and "))
 	case cmd.Flags().Changed("pps") && o.pps == 0:
