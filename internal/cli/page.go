@@ -30,6 +30,7 @@ type pageFlags struct {
 }
 
 func (p *pageFlags) register(cmd *cobra.Command, addr string) {
+	defer group(cmd, "Monitoring page")()
 	f := cmd.Flags()
 	f.StringVar(&p.addr, "page", addr, "monitoring page: `off`, on (this machine alone, port 4050 or the next free one up to 4060) or HOST:PORT")
 	f.BoolVar(&p.pprof, "page-pprof", false, "the page also serves profiles of the process at /debug/pprof/")

@@ -70,11 +70,11 @@ func (r *reportFlags) recorder(command string) *status.Recorder {
 // it ends.
 type reporter struct {
 	command string
-	rooms   func() []ledger.Room
-	people  io.Writer // nil: quiet
-	table   bool      // print the final table
-	live    bool      // print the table while running
-	stats   io.Writer // nil: no stats file
+	ledgers func(final bool) []*ledger.Ledger // one, but of a job one for each stage
+	people  io.Writer                         // nil: quiet
+	table   bool                              // print the final table
+	live    bool                              // print the table while running
+	stats   io.Writer                         // nil: no stats file
 	close   func() error
 	every   time.Duration
 
@@ -85,8 +85,13 @@ type reporter struct {
 
 // newReporter opens the stats file. rooms is called at each interval.
 func newReporter(s *streams, f *reportFlags, command string, live bool, rooms func() []ledger.Room) (*reporter, error) {
-	r := &reporter{command: command, rooms: rooms, every: f.statsInterval, close: func() error { return nil },
+	r := &reporter{command: command, every: f.statsInterval, close: func() error { return nil },
 		recorder: f.recorder(command), statusFile: f.statusFile}
+	r.ledgers = func(final bool) []*ledger.Ledger {
+		l := &ledger.Ledger{Time: time.Now().UTC(), Command: command, Final: final, Rooms: rooms()}
+		l.Settle()
+		return []*ledger.Ledger{l}
+	}
 	if r.every <= 0 {
 		return nil, usageErrorf("--stats-interval %v: must be above 0, as in --stats-interval 5s", f.statsInterval)
 	}
@@ -108,7 +113,7 @@ func newReporter(s *streams, f *reportFlags, command string, live bool, rooms fu
 	}
 	source := f.stages
 	if source == nil {
-		source = func() []status.Status { return []status.Status{r.recorder.Status(r.ledger(false))} }
+		source = func() []status.Status { return []status.Status{r.recorder.Status(r.ledgers(false)[0])} }
 	}
 	var err error
 	if r.page, err = f.page.open(s, command, f.quiet, source); err != nil {
@@ -134,11 +139,10 @@ func (r *reporter) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			l := r.ledger(false)
-			r.write(l)
-			r.writeStatus(l)
+			now := r.ledgers(false)
+			r.keep(now)
 			if r.live {
-				_ = l.WriteTable(r.people)
+				r.print(now)
 			}
 		}
 	}
@@ -147,24 +151,39 @@ func (r *reporter) run(ctx context.Context) {
 // finish writes the final ledger, prints it, and turns books that do not
 // balance into an error.
 func (r *reporter) finish() error {
-	l := r.ledger(true)
-	r.write(l)
-	r.writeStatus(l)
+	last := r.ledgers(true)
+	r.keep(last)
 	r.closePage()
 	if r.table {
-		_ = l.WriteTable(r.people)
+		r.print(last)
 	}
-	err := r.close()
-	if !l.Balanced {
-		return withCode(exitUnbalanced, fmt.Errorf("%s", l.Verdict()))
+	errs := []error{r.close()}
+	for _, l := range last {
+		if !l.Balanced {
+			errs = append(errs, withCode(exitUnbalanced, fmt.Errorf("%s", l.Verdict())))
+		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
-func (r *reporter) ledger(final bool) *ledger.Ledger {
-	l := &ledger.Ledger{Time: time.Now().UTC(), Command: r.command, Final: final, Rooms: r.rooms()}
-	l.Settle()
-	return l
+// keep writes the ledgers where programs read them.
+func (r *reporter) keep(ledgers []*ledger.Ledger) {
+	for _, l := range ledgers {
+		r.write(l)
+	}
+	if len(ledgers) == 1 {
+		r.writeStatus(ledgers[0])
+	}
+}
+
+// print shows people the table, or one for each stage of a job.
+func (r *reporter) print(ledgers []*ledger.Ledger) {
+	for _, l := range ledgers {
+		if len(ledgers) > 1 {
+			fmt.Fprintf(r.people, "%s:\n", l.Command)
+		}
+		_ = l.WriteTable(r.people)
+	}
 }
 
 // write appends to the stats file; a full disk must not end a capture.

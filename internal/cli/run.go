@@ -23,22 +23,34 @@ type runOptions struct {
 	window     time.Duration
 	elastic    []string
 	drain      time.Duration
+	job        jobOptions
 }
 
 func newRunCommand(s *streams) *cobra.Command {
 	var o runOptions
 	var c captureOptions
 	cmd := &cobra.Command{
-		Use:   "run -i INTERFACE...",
-		Short: "Broker, capture and indexer in one: the whole path on one machine with nothing installed",
+		Use:   "run {-i INTERFACE... | -f JOB.yml}",
+		Short: "Broker, capture and indexer in one, or the streams of a Logisland job file",
 		Long: `run starts an embedded Kafka broker (in memory, bounded), a capture process and an
 indexer process, watches them, and ends them in the order packets pass them. It
-takes every flag of capture.`,
+takes every flag of capture.
+
+With -f it reads a Logisland job file in its place, says what each key of it became,
+and starts its streams: parse, index. Broker and Elasticsearch are those of the file.`,
 		Example: `  sudo xcapa run -i eth1                                into the folder xcapa-store
   sudo xcapa run -i eth1 --store /data/packets --embedded-limit 2GiB
-  sudo xcapa run -i eth1 --elasticsearch http://localhost:9200`,
+  sudo xcapa run -i eth1 --elasticsearch http://localhost:9200
+  xcapa run -f index-network-packets.yml --dry-run      what becomes of it, and the commands
+  xcapa run -f index-network-packets.yml --set elasticsearch.hosts=localhost:9200`,
 		Args: refuseFilter,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case o.job.file != "":
+				return runJob(cmd, s, &o, &c.report)
+			case len(o.job.set) > 0 || o.job.dryRun:
+				return usageErrorf("--set and --dry-run are about a job file: name it with -f")
+			}
 			if err := c.device.validate(); err != nil {
 				return err
 			}
@@ -61,6 +73,7 @@ takes every flag of capture.`,
 	f.IntVar(&o.partitions, "embedded-partitions", 4, "partitions of the embedded broker's topics")
 	f.DurationVar(&o.window, "store-window", 60*time.Second, "time span of one Parquet file")
 	f.StringSliceVar(&o.elastic, "elasticsearch", nil, "index into Elasticsearch at `URL,...` instead of the local store")
+	o.job.register(cmd)
 	f.DurationVar(&o.drain, "run-drain", 60*time.Second, "longest wait for the indexer to catch up when the run ends")
 	return cmd
 }

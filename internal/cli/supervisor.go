@@ -43,9 +43,10 @@ type stage struct {
 	name     string
 	cmd      *exec.Cmd
 	started  time.Time
-	status   string // its status file; "": it keeps none
-	place    int    // packets pass the stages in this order
-	asked    bool   // it was told to end
+	status   string   // its status file; "": it keeps none
+	place    int      // packets pass the stages in this order
+	env      []string // NAME=VALUE beside our own environment
+	asked    bool     // it was told to end
 	done     chan struct{}
 	err      error // valid after done
 	complain *tailBuffer
@@ -86,10 +87,16 @@ func (v *supervisor) openReport(command string, f *reportFlags) error {
 // startStage is start for a command that keeps books: the supervisor reads its
 // status file, and the page shows it. place is where packets pass it.
 func (v *supervisor) startStage(name string, place int, args ...string) (*stage, error) {
+	return v.startWith(name, place, nil, args...)
+}
+
+// startWith is startStage with something in the environment that must not stand
+// on a command line.
+func (v *supervisor) startWith(name string, place int, env []string, args ...string) (*stage, error) {
 	file := filepath.Join(v.dir, name+".status")
 	args = append(args, "--page", pageOff, "--stage", name, "--status-file", file, "--stats-file", "", "--stats-interval", "200ms",
 		"--batch-interval", v.interval.String())
-	return v.launch(&stage{name: name, status: file, place: place}, args)
+	return v.launch(&stage{name: name, status: file, place: place, env: env}, args)
 }
 
 // start runs `xcapa args...` as a child. Its words for people come behind its
@@ -103,7 +110,7 @@ func (v *supervisor) launch(st *stage, args []string) (*stage, error) {
 	// What the configuration file says came to us as flags, and goes on as such.
 	cmd := exec.Command("/proc/self/exe", append(args, "--config=")...)
 	cmd.Args[0] = "xcapa" // what ps shows
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), st.env...)
 	cmd.Stdout = v.streams.err // children have no data of their own to give
 	cmd.Stderr = io.MultiWriter(st.complain, &prefixWriter{prefix: st.name + ": ", to: v.streams.err})
 	// A group of its own: Ctrl-C reaches the supervisor alone, which ends the
