@@ -44,6 +44,20 @@ type Source interface {
 	Queue() int
 }
 
+// Lender is a Source whose frames can come home one by one and in any order, for
+// a receiver that shares them out among several workers.
+type Lender interface {
+	Source
+	// Lend says that frames will come home by Return, and not by Release. It
+	// comes before the first Receive.
+	Lend()
+	// Return gives frames back to the engine, each of them once; Data is as
+	// Receive gave it. The receiver's goroutine calls it.
+	Return(frames []Frame)
+	// Frames is how many frames the engine has memory for.
+	Frames() int
+}
+
 // Device is an opened interface (or file): its sources, its books, its end.
 type Device interface {
 	// Sources has one entry per RX queue; their number does not change.
@@ -70,6 +84,7 @@ type Info struct {
 	Mode      string   // native, generic, or "" where it does not apply
 	ZeroCopy  bool     // obtained, not asked for
 	Queues    int      //
+	Workers   int      // goroutines that share the queues' frames out among them; 0: one for each queue
 	Program   string   // xsk_redirect or xsk_redirect_meta
 	Why       string   // one line: why this engine was taken and which flag changes it
 	Notes     []string // one line each: what was not obtained and what is lost by it

@@ -40,15 +40,86 @@ func (p *Packet) FlowHash() uint64 {
 	return 0
 }
 
+// FlowHashOf is the FlowHash of a frame that nobody has decoded yet: of the most
+// common frames without decoding them. It gives the number that Decode and
+// FlowHash give. scratch is for the others; what it holds afterwards means
+// nothing.
+func FlowHashOf(scratch *Packet, linkType uint16, frame []byte, origLen uint32) uint64 {
+	if linkType == LinkTypeEthernet {
+		if hash, ok := commonFlowHash(frame); ok {
+			return hash
+		}
+	}
+	Decode(scratch, linkType, frame, origLen)
+	return scratch.FlowHash()
+}
+
+// commonFlowHash is the hash of a frame as decodeCommon knows them, of no
+// fragment. It looks at no more than it takes to be sure of that.
+func commonFlowHash(frame []byte) (hash uint64, ok bool) {
+	const shortest = ethernetLen + ipv4Len + udpLen
+	if len(frame) < shortest+tagLen {
+		return 0, false // the shortest of all are not the most common
+	}
+	etherType, network := binary.BigEndian.Uint16(frame[ethernetLen-2:]), ethernetLen
+	if isTag(etherType) {
+		etherType, network = binary.BigEndian.Uint16(frame[ethernetLen+2:]), ethernetLen+tagLen
+	}
+	var (
+		source, destination [2]uint64 // high, low
+		protocol            uint8
+		end                 int // of the datagram
+	)
+	ip := frame[network:]
+	headerLen := ipv4Len
+	switch etherType {
+	case etherTypeIPv4:
+		h := (*[ipv4Len]byte)(ip)
+		const moreFragments = 0x20
+		if h[0] != 4<<4|ipv4Len/4 || h[6]&(moreFragments|0x1f)|h[7] != 0 {
+			return 0, false
+		}
+		source[1] = 0xffff<<32 | uint64(binary.BigEndian.Uint32(h[12:]))
+		destination[1] = 0xffff<<32 | uint64(binary.BigEndian.Uint32(h[16:]))
+		protocol, end = h[9], int(binary.BigEndian.Uint16(h[2:]))
+	case etherTypeIPv6:
+		if len(ip) < ipv6Len || ip[0]>>4 != 6 {
+			return 0, false
+		}
+		h := (*[ipv6Len]byte)(ip)
+		source = [2]uint64{binary.BigEndian.Uint64(h[8:]), binary.BigEndian.Uint64(h[16:])}
+		destination = [2]uint64{binary.BigEndian.Uint64(h[24:]), binary.BigEndian.Uint64(h[32:])}
+		protocol, end = h[6], ipv6Len+int(binary.BigEndian.Uint16(h[4:]))
+		headerLen = ipv6Len
+	default:
+		return 0, false
+	}
+	need := udpLen
+	switch protocol {
+	case protocolTCP:
+		need = tcpLen
+	case protocolUDP:
+	default:
+		return 0, false
+	}
+	if min(end, len(ip)) < headerLen+need {
+		return 0, false
+	}
+	ports := binary.BigEndian.Uint32(ip[headerLen:])
+	return pairHash(wordsHash(source[0], source[1], uint64(ports>>16)),
+		wordsHash(destination[0], destination[1], uint64(ports&0xffff)), uint64(protocol)), true
+}
+
 // isFragment reports whether p is a fragment, first or later.
 func (p *Packet) isFragment() bool {
 	return p.Present.Has(FieldFragmentOffset) && (p.FragmentOffset != 0 || p.IPFlags&1 != 0)
 }
 
 func endpointHash(address *[16]byte, port uint64) uint64 {
-	high, low := binary.BigEndian.Uint64(address[:8]), binary.BigEndian.Uint64(address[8:])
-	return mix(mix(high^mix1, low^mix2)^port, mix3)
+	return wordsHash(binary.BigEndian.Uint64(address[:8]), binary.BigEndian.Uint64(address[8:]), port)
 }
+
+func wordsHash(high, low, port uint64) uint64 { return mix(mix(high^mix1, low^mix2)^port, mix3) }
 
 // pairHash mixes the hashes of the two ends. Their sum does not know an order.
 func pairHash(a, b, kind uint64) uint64 { return mix(a+b, kind^mix1) }

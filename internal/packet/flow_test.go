@@ -1,8 +1,10 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -115,6 +117,36 @@ func TestFlowHashOfOtherFrames(t *testing.T) {
 	}
 }
 
+// checkFlowHashOf wants the number that decoding gives.
+func checkFlowHashOf(t *testing.T, linkType uint16, frame []byte, origLen uint32) {
+	t.Helper()
+	var p, scratch Packet
+	Decode(&p, linkType, frame, origLen)
+	if got, want := FlowHashOf(&scratch, linkType, frame, origLen), p.FlowHash(); got != want {
+		t.Fatalf("link type %d: got %#x, decoded %#x\nframe %x", linkType, got, want, frame)
+	}
+}
+
+// The hash without decoding is that of decoding: for every frame of the corpus,
+// at every length, with every byte changed.
+func TestFlowHashOf(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, v := range testpkt.Corpus(t) {
+		for n := range min(len(v.Frame), 200) + 1 {
+			checkFlowHashOf(t, v.LinkType, v.Frame[:n], v.OrigLen)
+		}
+		checkFlowHashOf(t, v.LinkType, v.Frame, v.OrigLen)
+		frame := bytes.Clone(v.Frame)
+		for i := range min(len(frame), 100) {
+			for range 20 {
+				frame[i] = byte(random.Uint32())
+				checkFlowHashOf(t, v.LinkType, frame, v.OrigLen)
+			}
+			frame[i] = v.Frame[i]
+		}
+	}
+}
+
 // TestFlowHashSpreads puts 65,536 flows of neighbouring addresses and ports on 12
 // partitions and 2 workers: each gets its share within 5 %, by low and high bits.
 func TestFlowHashSpreads(t *testing.T) {
@@ -152,5 +184,25 @@ func BenchmarkFlowHash(b *testing.B) {
 	}
 	if sum == 0 {
 		b.Fatal(binary.BigEndian.Uint32(frame))
+	}
+}
+
+// BenchmarkFlowHashOf is what a receiver pays that shares frames out.
+func BenchmarkFlowHashOf(b *testing.B) {
+	sets := benchTraffic()
+	for _, name := range sortedNames(sets) {
+		frames := sets[name]
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var p Packet
+			var sum uint64
+			for i := 0; b.Loop(); i++ {
+				frame := frames[i%trafficLen]
+				sum += FlowHashOf(&p, LinkTypeEthernet, frame, uint32(len(frame)))
+			}
+			if sum == 0 {
+				b.Fatal("every hash is 0")
+			}
+		})
 	}
 }

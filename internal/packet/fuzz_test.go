@@ -23,6 +23,9 @@ func FuzzDecode(f *testing.F) {
 		checkConsistent(t, part, frame[:n], said)
 		checkWithin(t, part, whole, frame[:n])
 
+		for _, f := range [][]byte{frame, frame[:n]} {
+			checkFlowHashOf(t, linkType, f, origLen)
+		}
 		Verify(whole, frame)
 		if len(whole.AppendStatus(nil)) == 0 != (whole.Status == StatusWhole) {
 			t.Errorf("text %q of %s", whole.AppendStatus(nil), said)

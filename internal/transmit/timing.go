@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"xcapa/internal/capture"
 )
 
 // Timing is how late frames left, measured when the kernel had taken them.
@@ -60,8 +60,6 @@ func (l *lateness) timing() Timing {
 const (
 	timerUntil = 3 * time.Millisecond
 	sleepUntil = 60 * time.Microsecond
-	// timerSlack is what the kernel may add to a sleep; its default is 50 µs.
-	timerSlack = time.Microsecond
 )
 
 // clock waits for moments. It is used by one goroutine, locked to its thread.
@@ -71,7 +69,7 @@ type clock struct {
 }
 
 func newClock() *clock {
-	unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0)
+	capture.ExactNaps()
 	return &clock{start: time.Now()}
 }
 
@@ -89,7 +87,7 @@ func (c *clock) wait(ctx context.Context, due time.Duration) error {
 				return err
 			}
 		case left > sleepUntil:
-			pause(left - sleepUntil)
+			capture.Nap(left - sleepUntil)
 		}
 	}
 }

@@ -7,8 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"xcapa/internal/capture"
 	"xcapa/internal/ledger"
 )
 
@@ -209,14 +208,8 @@ func (s *Sender) wait(ctx context.Context, left int) error {
 		return fmt.Errorf("send on %s: the interface has taken no frame for %v, %d wait: is it paused by its peer? `ip -s link show %s`",
 			s.link.name, stuckAfter, left, s.link.name)
 	}
-	pause(roomNap)
+	capture.Nap(roomNap)
 	return nil
-}
-
-// pause sleeps without help of Go's timers, which are exact to a millisecond.
-func pause(d time.Duration) {
-	t := unix.NsecToTimespec(int64(d))
-	unix.Nanosleep(&t, nil) // cut short by a signal: the next look comes earlier
 }
 
 // Drain flushes and waits until the kernel is done with every frame, not longer

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -30,8 +31,9 @@ type source struct {
 	stopping atomic.Bool  // Close is waiting for the gate
 	ended    func() error // why nothing will come any more, or nil
 
-	held   []uint64 // chunks given out since the last Release
-	joined []byte   // frames of several parts, since the last Release
+	held  []uint64 // chunks to be lent to the kernel with the next Release or Return
+	joins joiner   // frames of several parts
+	lends bool     // frames come home by Return
 
 	_ [64]byte // what other cores read stays off the lines above
 	// Written by the receiving goroutine alone, read by any.
@@ -39,10 +41,6 @@ type source struct {
 	invalid  atomic.Uint64 // descriptors that point outside UMEM
 	_        [48]byte
 }
-
-// joinedSize is the room for frames of several parts: the longest is 18 parts
-// (MAX_SKB_FRAGS + 1) of less than 4096 bytes.
-const joinedSize = 256 << 10
 
 func newSource(c Config, s *socket, scatter bool) *source {
 	src := &source{
@@ -59,7 +57,7 @@ func newSource(c Config, s *socket, scatter bool) *source {
 		ended:   func() error { return nil },
 	}
 	if scatter {
-		src.joined = make([]byte, 0, joinedSize)
+		src.joins.buffers = []joinBuffer{{bytes: make([]byte, 0, joinedSize)}}
 	}
 	return src
 }
@@ -106,6 +104,9 @@ func (s *source) take(frames []capture.Frame) int {
 		}
 		used++
 		if s.view(&frames[n], d, int(d.Len)) {
+			if !s.lends {
+				s.hold(d.Addr)
+			}
 			n++
 		}
 	}
@@ -123,14 +124,13 @@ func (s *source) view(f *capture.Frame, d unix.XDPDesc, total int) bool {
 		s.invalid.Store(s.invalid.Load() + 1)
 		return false
 	}
-	s.held = append(s.held, d.Addr&^(s.chunk-1))
 	s.stamper.Frame(f, s.umem, int(d.Addr), int(d.Len), total)
 	return true
 }
 
 // join makes f of the parts of one frame, from descriptor first on; at most
 // ready descriptors are there. It returns how many parts there were: 0 while
-// the last one is missing or joined is full. whole is false where a part is
+// the last one is missing or there is no room to join them in. whole is false where a part is
 // invalid.
 func (s *source) join(f *capture.Frame, first, ready uint32) (parts uint32, whole bool) {
 	total := 0
@@ -145,26 +145,31 @@ func (s *source) join(f *capture.Frame, first, ready uint32) (parts uint32, whol
 			break
 		}
 	}
-	start := len(s.joined)
-	if start > 0 && start+total+tagLen > cap(s.joined) {
-		return 0, false // taken after the next Release
+	buffer := s.joins.room(total + tagLen)
+	if buffer == nil {
+		return 0, false // taken when frames have come home
 	}
-	if !s.view(f, s.rx.at(first), total) {
+	start := len(buffer.bytes)
+	d := s.rx.at(first)
+	if !s.view(f, d, total) {
 		return parts, false
 	}
-	s.joined = append(s.joined, f.Data...)
+	s.hold(d.Addr)
+	buffer.bytes = append(buffer.bytes, f.Data...)
 	var part capture.Frame
 	for i := uint32(1); i < parts; i++ {
 		if !s.part(&part, s.rx.at(first+i)) {
+			buffer.bytes = buffer.bytes[:start]
 			return parts, false
 		}
-		s.joined = append(s.joined, part.Data...)
+		buffer.bytes = append(buffer.bytes, part.Data...)
 	}
-	end := len(s.joined)
+	end := len(buffer.bytes)
 	if limit := s.stamper.snap; limit > 0 {
 		end = min(end, start+limit)
 	}
-	f.Data = s.joined[start:end:end]
+	buffer.frames++
+	f.Data = buffer.bytes[start:end:end]
 	return parts, true
 }
 
@@ -175,10 +180,13 @@ func (s *source) part(f *capture.Frame, d unix.XDPDesc) bool {
 		s.invalid.Store(s.invalid.Load() + 1)
 		return false
 	}
-	s.held = append(s.held, d.Addr&^(s.chunk-1))
+	s.hold(d.Addr)
 	f.Data = s.umem[d.Addr : d.Addr+uint64(d.Len)]
 	return true
 }
+
+// hold notes that the chunk around addr is to be lent again.
+func (s *source) hold(addr uint64) { s.held = append(s.held, addr&^(s.chunk-1)) }
 
 // Release lends every frame received so far to the kernel again.
 func (s *source) Release() {
@@ -187,13 +195,45 @@ func (s *source) Release() {
 	if s.closed || len(s.held) == 0 {
 		return
 	}
+	s.lend()
+	s.joins.reset()
+}
+
+// lend gives the kernel the chunks held.
+func (s *source) lend() {
 	n := s.fill.put(s.held) // all of them: the ring has room for every frame
 	s.held = s.held[:copy(s.held, s.held[n:])]
-	s.joined = s.joined[:0]
 	if s.fill.needWakeup() {
 		s.wake()
 	}
 }
+
+// Lend says that frames come home one by one, by Return.
+func (s *source) Lend() {
+	s.lends = true
+	s.joins.grow(lentBuffers)
+}
+
+// Return lends single frames to the kernel again.
+func (s *source) Return(frames []capture.Frame) {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.closed {
+		return
+	}
+	for i := range frames {
+		data := unsafe.SliceData(frames[i].Data)
+		if addr := offset(data, s.umem); addr < uint64(len(s.umem)) {
+			s.hold(addr)
+		} else {
+			s.joins.home(data)
+		}
+	}
+	s.lend()
+}
+
+// Frames is how many chunks of memory there are.
+func (s *source) Frames() int { return len(s.umem) / int(s.chunk) }
 
 // close ends the source: Receive returns capture.ErrClosed from now on. It
 // waits for a Receive under way; frames received are no longer valid.

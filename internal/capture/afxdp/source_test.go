@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 	"unsafe"
@@ -279,31 +280,6 @@ func TestReceiveWaits(t *testing.T) {
 	}
 }
 
-// Naps grow while they bring little, and are short again under load; a small
-// ring allows small ones only.
-func TestNaps(t *testing.T) {
-	nap := func(i *idle, n int) time.Duration {
-		i.napped = true
-		i.took(n)
-		return i.nap
-	}
-	i := newIdle(Config{}.withDefaults())
-	for step, tt := range []struct {
-		frames int
-		want   time.Duration
-	}{
-		{40, shortNap}, {10, 2 * shortNap}, {40, 2 * shortNap}, {1, longNap}, {1, longNap}, {64, shortNap},
-	} {
-		if got := nap(&i, tt.frames); got != tt.want {
-			t.Errorf("step %d: batch of %d: got %v, want %v", step, tt.frames, got, tt.want)
-		}
-	}
-	small := newIdle(Config{RingSize: 64}.withDefaults())
-	if got := nap(&small, 1); got > 64*frameTime {
-		t.Errorf("ring of 64: got a nap of %v", got)
-	}
-}
-
 // BenchmarkReceiveRelease is one frame's share of a batch through Receive and
 // Release, over rings in ordinary memory: no kernel, no first touch of the
 // frame by another core.
@@ -381,4 +357,60 @@ func TestNoAllocation(t *testing.T) {
 // bytesOf views words as bytes.
 func bytesOf(words []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
+}
+
+// Frames that are lent come home one by one, in any order, and every chunk goes
+// round: whole frames and frames of several parts.
+func TestReturnInAnyOrder(t *testing.T) {
+	const frames = 256
+	k := newFakeKernel(t, Config{RingSize: 256, Frames: frames}, true)
+	k.Lend()
+	if k.Frames() != frames {
+		t.Fatalf("got %d frames, want %d", k.Frames(), frames)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	var out []capture.Frame // with workers
+	batch := make([]capture.Frame, 64)
+	sent, seen := uint64(0), uint64(0)
+	for round := range 2000 {
+		for random.IntN(4) != 0 && k.lent() > 8 && k.rxProduced-*k.rx.consumer < 200 {
+			size := 60
+			if random.IntN(8) == 0 {
+				size = 9000
+			}
+			data := make([]byte, size)
+			binary.BigEndian.PutUint64(data[size-8:], sent)
+			k.deliver(data, bpf.Meta{Sequence: sent, OriginalLength: uint32(size)}, 3840)
+			sent++
+		}
+		n, err := k.Receive(batch, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range batch[:n] {
+			if f.Sequence != seen {
+				t.Fatalf("round %d: got frame %d, want %d", round, f.Sequence, seen)
+			}
+			seen++
+		}
+		out = append(out, batch[:n]...)
+		random.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+		home := random.IntN(len(out) + 1)
+		for _, f := range out[:home] {
+			if got := binary.BigEndian.Uint64(f.Data[len(f.Data)-8:]); got != f.Sequence {
+				t.Fatalf("round %d: frame %d was overwritten by %d before it came home", round, f.Sequence, got)
+			}
+		}
+		k.Return(out[:home])
+		out = append(out[:0], out[home:]...)
+	}
+	for n := 1; n > 0; {
+		n, _ = k.Receive(batch, 0)
+		out = append(out, batch[:n]...)
+		k.Return(out)
+		out = out[:0]
+	}
+	if sent < 2000 || k.lent() != frames {
+		t.Errorf("%d frames went round; the kernel has %d chunks, want %d", sent, k.lent(), frames)
+	}
 }
