@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"internal/capture/afxdp":    {"bpf", "internal/capture", "internal/host", "internal/ledger", "internal/record"},
 	"internal/capture/asavie":   {"bpf", "internal/capture", "internal/capture/afxdp", "internal/ledger", "internal/record"},
 	"internal/capture/afpacket": {"internal/capture", "internal/host", "internal/ledger", "internal/record"},
+	"internal/capture/fanout":   {"internal/capture", "internal/ledger", "internal/packet"},
 	"internal/capture/replay":   {"internal/capture", "internal/ledger", "internal/pcap", "internal/record"},
 	"internal/transmit":         {"internal/capture", "internal/capture/afxdp", "internal/ledger"},
 	"internal/load":             {"bpf", "internal/packet"},

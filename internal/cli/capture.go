@@ -250,6 +250,9 @@ func bannerLines(i capture.Info) []string {
 		what = append(what, i.Mode, copyMode)
 	}
 	what = append(what, fmt.Sprintf("%d queue(s)", i.Queues))
+	if i.Workers > 0 {
+		what = append(what, fmt.Sprintf("%d workers by flow", i.Workers))
+	}
 	if i.Program != "" {
 		what = append(what, "program "+i.Program)
 	}

@@ -15,6 +15,7 @@ import (
 	"xcapa/internal/capture/afpacket"
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/capture/asavie"
+	"xcapa/internal/capture/fanout"
 	"xcapa/internal/capture/replay"
 	"xcapa/internal/pcap"
 )
@@ -39,6 +40,7 @@ type deviceOptions struct {
 	replace       bool
 	noPromiscuous bool
 	spin          bool
+	workers       int
 }
 
 func (o *deviceOptions) register(cmd *cobra.Command) {
@@ -61,6 +63,7 @@ func (o *deviceOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.takeOver, "take-over", false, "use AF_XDP although the interface has an address: the host no longer gets its traffic")
 	f.BoolVar(&o.replace, "replace", false, "replace an XDP program that somebody else attached")
 	f.BoolVarP(&o.noPromiscuous, "no-promiscuous-mode", "p", false, "do not put the interface into promiscuous mode")
+	f.IntVar(&o.workers, "workers", 0, "workers for each interface; above its queue count they share queues by flow (0: one for each queue)")
 	f.BoolVar(&o.spin, "spin", false, "poll without naps, for dedicated cores")
 }
 
@@ -68,6 +71,10 @@ func (o *deviceOptions) validate() error {
 	switch {
 	case len(o.interfaces) == 0 && len(o.files) == 0:
 		return usageErrorf("no interface: name one with -i, as in -i eth1 (`xcapa capture -D` lists them), or a capture file with -r")
+	case o.workers < 0 || o.workers > maxWorkers:
+		return usageErrorf("--workers %d: want 1 to %d, or 0 for one on each queue", o.workers, maxWorkers)
+	case o.workers > 1 && len(o.files) > 0:
+		return usageErrorf("--workers %d and -r: a file is one queue, for one worker", o.workers)
 	case len(o.interfaces) > 0 && len(o.files) > 0:
 		return usageErrorf("-i and -r: capture from interfaces or from files, not both")
 	}
@@ -105,6 +112,9 @@ func (o *deviceOptions) validateValues() error {
 	return nil
 }
 
+// maxWorkers of one interface: as many as a packet socket's fanout group takes.
+const maxWorkers = 256
+
 // keepList reads --keep.
 func (o *deviceOptions) keepList() (arp, nd bool, ports []uint16, err error) {
 	for _, k := range o.keep {
@@ -139,17 +149,36 @@ func openDevice(name string, o *deviceOptions, notes func(string)) (capture.Devi
 	}
 	if engine == "afpacket" {
 		return opened(afpacket.Open(afpacket.Config{
-			Interface: name, SnapLen: int(o.snap), Promiscuous: !o.noPromiscuous, Why: why,
+			Interface: name, SnapLen: int(o.snap), Promiscuous: !o.noPromiscuous, Workers: o.workers, Why: why,
 		}))
 	}
 	cfg, err := o.afxdpConfig(name, why)
 	if err != nil {
 		return nil, err
 	}
+	var d capture.Device
 	if engine == "asavie" {
-		return opened(asavie.Open(cfg))
+		d, err = opened(asavie.Open(cfg))
+	} else {
+		d, err = opened(afxdp.Open(cfg))
 	}
-	return opened(afxdp.Open(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return o.shareOut(d)
+}
+
+// shareOut gives a device with fewer or more queues than --workers so many
+// workers, if it can.
+func (o *deviceOptions) shareOut(d capture.Device) (capture.Device, error) {
+	if o.workers == 0 || o.workers == len(d.Sources()) {
+		return d, nil
+	}
+	shared, err := fanout.New(d, o.workers, o.batch)
+	if err != nil {
+		return nil, errors.Join(usageErrorf("--workers: %w", err), d.Close())
+	}
+	return shared, nil
 }
 
 // afxdpConfig is what the two AF_XDP engines are told.

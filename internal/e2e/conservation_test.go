@@ -20,16 +20,16 @@ type path struct {
 	store string
 }
 
-// runPath sends load through the whole path and ends it in order. Books that
-// do not balance fail the test.
-func runPath(t *testing.T, load testnet.Load) path {
+// runPath sends load through the whole path, with these flags for the capture,
+// and ends it in order. Books that do not balance fail the test.
+func runPath(t *testing.T, load testnet.Load, flags ...string) path {
 	t.Helper()
 	pair := testnet.Pair(t, veth.Options{})
 	to := pair.Ends[1]
 	addr := startBroker(t, to, "4")
 	r := path{store: filepath.Join(t.TempDir(), "store")}
 	index := start(t, to, "index", "--brokers", addr, "--store", r.store, "--store-window", "1s", "--quiet")
-	capture := startCapture(t, to, addr, "--engine", "afxdp", "--rings", "16384", "--frames", "32768")
+	capture := startCapture(t, to, addr, append([]string{"--engine", "afxdp", "--rings", "16384", "--frames", "32768"}, flags...)...)
 	before := capture.runDelay()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -82,6 +82,22 @@ func TestConservationPaced(t *testing.T) {
 		if r.delay < 100*time.Millisecond || attempt == 3 {
 			t.Fatalf("attempt %d: %d of %d frames lost", attempt, r.lost(), r.sent)
 		}
+	}
+}
+
+// TestConservationWorkers shares one queue out among three workers, in both
+// engines that can: every loss is named, and no two records have one id.
+func TestConservationWorkers(t *testing.T) {
+	testnet.RequireRoot(t)
+	for _, engine := range []string{"afxdp", "afpacket"} {
+		t.Run(engine, func(t *testing.T) {
+			r := runPath(t, testnet.Load{Frames: 100_000, Rate: 50_000, Flows: 64}, "--engine", engine, "--workers", "3")
+			t.Logf("%d sent, %d lost, the capture waited %v for a CPU\n%s", r.sent, r.lost(), r.delay, table(r.l))
+			stored := r.l.Rooms[len(r.l.Rooms)-1].Out
+			if stored+r.lost() != r.sent || stored == 0 {
+				t.Errorf("%d stored and %d lost of %d sent", stored, r.lost(), r.sent)
+			}
+		})
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 	TooShort          Reason = "too_short"          // wire: no whole Ethernet header
 	SendFailed        Reason = "send_failed"        // wire: the interface did not take it
 	InvalidDescriptor Reason = "invalid_descriptor" // ring: the kernel refused a descriptor
+	WorkerFull        Reason = "worker_full"        // ring: the worker that has the flow was behind, with --workers
 	SocketFull        Reason = "socket_full"        // socket: AF_PACKET ring full
 	BufferFull        Reason = "buffer_full"        // kafka: the producer's buffer is full
 	DeliveryFailed    Reason = "delivery_failed"    // kafka: the broker never acknowledged

@@ -21,6 +21,7 @@ var Remedies = []Remedy{
 	{"too_short", "wire", "the packet of a capture file holds no whole Ethernet header", ""},
 	{"send_failed", "wire", "the interface did not take the frame", "see the error: link down, interface gone"},
 	{"invalid_descriptor", "ring", "the kernel refused a descriptor", "a bug: report it"},
+	{"worker_full", "ring", "with `--workers`: the worker that has the frame's flow was behind", "more workers, `--frames 32768`; one flow alone cannot be split"},
 	{"socket_full", "socket", "the AF_PACKET ring was full", "`--engine afxdp` on a mirror port"},
 	{"buffer_full", "kafka", "the brokers are slower than the traffic", "`--buffer`, more partitions, `--compression zstd`, `-s`"},
 	{"delivery_failed", "kafka", "the broker refused the message for good", "see the log line"},
