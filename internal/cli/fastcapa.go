@@ -30,7 +30,7 @@ fastcapa's behind it, and its configuration file (-c). What has no counterpart i
 named with the reason. DPDK's ports are not known to the kernel: name the interface
 with -i, or by its PCI address (-w in front of "--").`,
 		Example: `  sudo xcapa fastcapa -i eth1 -c 0x03 --huge-dir /mnt/huge_1GB -- -p 0x01 -t pcap -c fastcapa.conf
-  sudo xcapa fastcapa -w 0000:09:00.0 -l 0-7 -- -q 4 -t pcap -c /etc/fastcapa.conf -s stats.json`,
+  sudo xcapa fastcapa -i eth1 -l 0-7 -n 4 -- -q 4 -t pcap -c fastcapa.conf -s stats.json`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := fastcapa.Parse(args)
