@@ -103,6 +103,9 @@ func newCaptureCommand(s *streams) *cobra.Command {
 			if o.save.path != "" && !typedByHand(cmd, "brokers") {
 				o.kafka.brokers = nil // -w says what is wanted now
 			}
+			if len(o.device.files) > 0 && !cmd.Flags().Changed("errors-per-second") {
+				o.errRate = 0 // a file can wait, as for import
+			}
 			if o.fastcapa != "" {
 				t := &translation{}
 				if err := applyFastcapaConfig(&o, o.fastcapa, t); err != nil {
@@ -138,12 +141,21 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(o.device.files) > 0 && len(plan.kafka.Brokers) > 0 {
+		return runImport(ctx, s, o.asImport(), o.device.files)
+	}
 	p := &pipeline{streams: s, options: o, plan: plan}
 	defer p.close()
 	if err := p.open(ctx); err != nil {
 		return err
 	}
 	return p.run(ctx)
+}
+
+// asImport is the import of the files of -r.
+func (o *captureOptions) asImport() *importOptions {
+	return &importOptions{outputFlags: o.outputFlags, kafka: o.kafka, report: o.report,
+		host: o.host, topic: o.topic, headers: o.headers, count: o.count, stage: "import"}
 }
 
 // capturePlan is what the flags mean, checked before anything is opened.
@@ -194,12 +206,7 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if p.kafka, err = o.kafka.config(os.LookupEnv); err != nil {
 		return p, err
 	}
-	if p.topic = o.topic; p.topic == "" {
-		p.topic = defaultPacketsTopic
-		if p.encoding == codec.EncodingRaw {
-			p.topic = defaultRawTopic
-		}
-	}
+	p.topic = topicFor(o.topic, p.encoding)
 	return p, o.outputFlags.apply(&p.kafka, p.encoding)
 }
 

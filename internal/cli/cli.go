@@ -157,7 +157,7 @@ Elasticsearch or a local Parquet store. Every stage keeps books that balance.`,
 	root.AddCommand(
 		newCaptureCommand(s), newParseCommand(s), newIndexCommand(s), newRunCommand(s), newDemoCommand(s), newReadCommand(s),
 		newReplayCommand(s), newBenchCommand(s), newVersionCommand(s), newFieldsCommand(s), newCleanupCommand(s), newDoctorCommand(s), newBrokerCommand(s), newPycapaCommand(s), newConfigCommand(s), newManCommand(s),
-		newQueryCommand(s), newConsumeCommand(s), newTailCommand(s), newFastcapaCommand(s),
+		newQueryCommand(s), newConsumeCommand(s), newTailCommand(s), newImportCommand(s), newFastcapaCommand(s),
 	)
 	completeFlags(root)
 	return root

@@ -69,3 +69,11 @@ func (o *outputFlags) apply(c *kafka.Config, e codec.Encoding) error {
 	c.CreateTopics = kafka.CreateTopics{Allowed: o.create, Partitions: o.parts, Replicas: o.repl}
 	return withCode(exitUsage, c.Validate())
 }
+
+// patient makes the flags those of a source that can wait: nothing of it is
+// dropped unless someone asks for that.
+func (o *outputFlags) patient(cmd *cobra.Command, name string) {
+	f := cmd.Flags()
+	f.Lookup("buffer").Usage = "`SIZE` of what may wait for the brokers; beyond it " + name + " waits"
+	f.Lookup("errors-per-second").DefValue, o.errRate = "0", 0
+}

@@ -64,15 +64,13 @@ nothing, and what the next one writes again has the same ids.`,
 	f.StringVar(&o.mode, "flow-mode", "stream", "what a message is: `stream` (a frame) or batch (a capture file's image: pcap or pcapng, also compressed)")
 	f.IntVar(&o.rate, "rate", 0, "most messages a second of each partition (0: no limit)")
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
-	// A topic can wait: nothing of it is dropped unless someone asks for that.
+	o.outputFlags.patient(cmd, "parse")
 	for name, usage := range map[string]string{
 		"encoding":          "`arrow` (blocks of records) or json (a document a packet)",
 		"errors-per-second": "error records sent a second by each partition; those over it are counted as error_suppressed (0: no limit)",
-		"buffer":            "`SIZE` of what may wait for the brokers; beyond it parse waits",
 	} {
 		f.Lookup(name).Usage = usage
 	}
-	f.Lookup("errors-per-second").DefValue, o.errRate = "0", 0
 	return cmd
 }
 

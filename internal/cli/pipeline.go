@@ -136,10 +136,6 @@ func (p *pipeline) openKafka(ctx context.Context) error {
 	}
 	rec.AddHealth(p.producer.Health)
 	p.sink = p.producer
-	if len(o.device.files) > 0 {
-		// A file can wait: nothing of it is ever dropped.
-		p.sink = worker.SinkFunc(func(m *message.Message) { _ = p.producer.Produce(ctx, m) })
-	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -230,7 +231,7 @@ func appendFailureLine(dst []byte, f *codec.Failure) []byte {
 	if f.Offset >= 0 {
 		dst = fmt.Appendf(dst, ", byte %d", f.Offset)
 	}
-	dst = fmt.Appendf(dst, ": %s", f.Message)
+	dst = fmt.Appendf(dst, ": %s", strings.TrimPrefix(f.Message, f.Code+": "))
 	switch {
 	case f.Topic != "":
 		dst = fmt.Appendf(dst, " (topic %s partition %d offset %d", f.Topic, f.Partition, f.Position)

@@ -109,6 +109,7 @@ func withAdmin(ctx context.Context, c Config, verb string, f func(context.Contex
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
+	c.Logger = nil // the error says all there is to say
 	c = c.withDefaults()
 	var link link
 	opts, err := clientOptions(&c, &link)

@@ -65,11 +65,7 @@ func (p *place) produceMillion(t *testing.T, brokers string) (finish func() *led
 	const times = 5
 	args := []string{"--brokers", brokers, "--topic", topic, "--partitions", strconv.Itoa(partitions)}
 	if p.wire == nil {
-		file := writeFile(t)
-		for range times { // each reading is a run of its own, with ids of its own
-			args = append(args, "-r", file)
-		}
-		l := p.xcapa(t, "capture", args...).wait(t)
+		l := p.xcapa(t, "import", append(args, writeFile(t, times*packets))...).wait(t)
 		return func() *ledger.Ledger { return l }
 	}
 	s := p.xcapa(t, "capture", append(args, "-i", p.near().Name, "--rings", "16384", "--frames", "32768")...)

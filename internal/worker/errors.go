@@ -34,9 +34,10 @@ type ErrorOutput struct {
 	done      func(*message.Message, error)
 	settled   Settled
 
-	// where the frames come from, when that is a topic
+	// where the frames come from, when that is a topic or a file
 	source    string
 	partition int32
+	file      string
 }
 
 // NewErrorOutput makes the error output of one worker. perSecond 0: no limit.
@@ -62,12 +63,19 @@ func (o *ErrorOutput) CountIn(c *ErrorCounts) { o.ErrorCounts = c }
 // From says that the frames come from a topic: their offsets are in the records.
 func (o *ErrorOutput) From(topic string, partition int32) { o.source, o.partition = topic, partition }
 
+// FromFile says that the frames come from a file: see AppendAt.
+func (o *ErrorOutput) FromFile(name string) { o.file = name }
+
 // InOutput reports whether records of class error go to the packets topic too.
 func (o *ErrorOutput) InOutput() bool { return o.inOutput }
 
 // Append sends one error record, or counts it as suppressed. It allocates: the
 // rate limit bounds how often.
-func (o *ErrorOutput) Append(r *record.Record, frame []byte) {
+func (o *ErrorOutput) Append(r *record.Record, frame []byte) { o.AppendAt(r, frame, 0) }
+
+// AppendAt is Append for a frame whose record or block starts at that byte of
+// the file.
+func (o *ErrorOutput) AppendAt(r *record.Record, frame []byte, at int64) {
 	now := time.Now()
 	if !o.allow(now.Unix()) {
 		if !o.inOutput {
@@ -79,7 +87,7 @@ func (o *ErrorOutput) Append(r *record.Record, frame []byte) {
 		TimestampNanos: r.TimestampNanos, Code: r.Status.String(),
 		Layer: r.StatusLayer.String(), Offset: int(r.StatusOffset), Row: -1,
 		Message: string(record.AppendErrorText(nil, r)), Frame: frame, Record: r, Origin: &o.origin,
-		Position: r.SourceOffset,
+		Position: r.SourceOffset, Byte: at,
 	}
 	if r.Present.Has(record.FieldSourceRow) {
 		f.Row = int(r.SourceRow)
@@ -92,9 +100,9 @@ func (o *ErrorOutput) Append(r *record.Record, frame []byte) {
 }
 
 // Send sends a failure that stands for so many packets, whatever the rate; its
-// stage and topic are set here.
+// stage and source are set here.
 func (o *ErrorOutput) Send(f *codec.Failure, packets int) {
-	f.Stage, f.Topic, f.Partition = o.stage, o.source, o.partition
+	f.Stage, f.Topic, f.Partition, f.File = o.stage, o.source, o.partition, o.file
 	o.sink.TryProduce(&message.Message{Topic: o.topic, Value: codec.AppendFailure(nil, f), Packets: packets,
 		Queue: o.origin.Queue, Done: o.done})
 }
