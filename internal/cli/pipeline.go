@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -68,6 +69,7 @@ func (p *pipeline) open(ctx context.Context) error {
 		sources += len(d.Sources())
 	}
 	p.errRate = perWorker(o.errRate, sources)
+	p.raiseProcs()
 	var quota *worker.Quota
 	if o.count > 0 {
 		quota = worker.NewQuota(o.count)
@@ -91,6 +93,27 @@ func (p *pipeline) open(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// raiseProcs gives Go a processor for each thread that naps, and two for the
+// rest. A nap is a system call that Go does not know to be short: its processor
+// stands still until the runtime's own watch takes it away, up to 10 ms later,
+// and with one or two of them nobody else works meanwhile. GOMAXPROCS in the
+// environment wins.
+func (p *pipeline) raiseProcs() {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	threads := 2
+	for _, d := range p.devices {
+		threads += len(d.Sources())
+		if i := d.Info(); i.Workers > 0 {
+			threads += i.Queues // their receivers
+		}
+	}
+	if threads > runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(threads)
+	}
 }
 
 // perWorker is each worker's part of a rate for all of them; 0 stays no limit.
