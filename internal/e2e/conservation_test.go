@@ -31,7 +31,7 @@ func runPath(t *testing.T, load testnet.Load, flags ...string) path {
 	index := start(t, to, "index", "--brokers", addr, "--store", r.store, "--store-window", "1s", "--quiet")
 	capture := startCapture(t, to, addr, append([]string{"--engine", "afxdp", "--rings", "16384", "--frames", "32768"}, flags...)...)
 	before := capture.runDelay()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience(30*time.Second))
 	defer cancel()
 	var err error
 	if r.sent, err = testnet.Generate(ctx, pair.Ends[0], load); err != nil {
@@ -65,10 +65,11 @@ func (r *path) lost() (n uint64) {
 	return n
 }
 
-// TestConservationPaced wants every frame of 100,000 a second in the store.
+// TestConservationPaced wants every frame of 100,000 a second in the store; of
+// 1,000 on an emulator.
 func TestConservationPaced(t *testing.T) {
 	testnet.RequireRoot(t)
-	load := testnet.Load{Frames: 200_000, Rate: 100_000, Flows: 16}
+	load := sized(testnet.Load{Frames: 200_000, Rate: 100_000, Flows: 16}, testnet.Load{Frames: 5_000, Rate: 1_000, Flows: 16})
 	if os.Getenv("XCAPA_TEST_LONG") == "1" {
 		load.Frames = 1_000_000
 	}

@@ -15,7 +15,7 @@ import (
 func TestDemo(t *testing.T) {
 	testnet.RequireRoot(t)
 	temp := t.TempDir()
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience(40*time.Second))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "demo")
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp)

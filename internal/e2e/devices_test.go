@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -151,7 +150,7 @@ func TestEveryKindOfDevice(t *testing.T) {
 				}
 			}
 			send()
-			await(t, 10*time.Second, "the frame is shown", func() bool { return strings.Contains(p.words.String(), shown) })
+			p.says(t, shown)
 			p.stop(t)
 			p.final(t)
 		})

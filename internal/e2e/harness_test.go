@@ -24,8 +24,23 @@ import (
 	"xcapa/internal/veth"
 )
 
-// binary is the program under test, built by TestMain.
+// binary is the program under test: XCAPA_TEST_BINARY, or built by TestMain.
 var binary string
+
+// emulated says that this machine is an emulator (internal/kernels): it computes
+// right and slowly, and its clock is no clock to measure with.
+var emulated = os.Getenv("XCAPA_TEST_EMULATED") == "1"
+
+// sized is what to ask of a machine, or of an emulator.
+func sized[T any](machine, emulator T) T {
+	if emulated {
+		return emulator
+	}
+	return machine
+}
+
+// patience is how long to wait for what a machine does within d.
+func patience(d time.Duration) time.Duration { return sized(d, 10*d) }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -34,6 +49,9 @@ func run(m *testing.M) int {
 	_ = flag.Set("test.parallel", "4") // what is parallel here waits more than it works
 	if os.Geteuid() != 0 && os.Getenv(testnet.RootEnv) != "1" {
 		return m.Run() // every test skips
+	}
+	if binary = os.Getenv("XCAPA_TEST_BINARY"); binary != "" {
+		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "xcapa-e2e-")
 	if err != nil {
@@ -112,11 +130,21 @@ func (p *process) stop(t *testing.T) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience(20 * time.Second)):
 		t.Fatalf("%s did not end within 20 s of SIGTERM:\n%s", p.name, p.words.String())
 	}
 	if p.err != nil {
 		t.Fatalf("%s: got %v, want exit 0:\n%s", p.name, p.err, p.words.String())
+	}
+}
+
+// says waits until the process has written text.
+func (p *process) says(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience(10 * time.Second)); !strings.Contains(p.words.String(), text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not say %q:\n%s", p.name, text, p.words.String())
+		}
 	}
 }
 
@@ -164,6 +192,7 @@ func table(l *ledger.Ledger) string {
 // await polls until ok holds and fails the test after limit.
 func await(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
+	limit = patience(limit)
 	for deadline := time.Now().Add(limit); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not so within %v: %s", limit, what)
@@ -209,14 +238,14 @@ func consumeRecords(t *testing.T, end *veth.End, addr, topic string, n int) []*k
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.Dialer(func(_ context.Context, network, host string) (conn net.Conn, err error) {
-			err = end.Do(func() error { conn, err = net.DialTimeout(network, host, time.Second); return err })
+			err = end.Do(func() error { conn, err = net.DialTimeout(network, host, patience(time.Second)); return err })
 			return conn, err
 		}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience(20*time.Second))
 	defer cancel()
 	var records []*kgo.Record
 	for len(records) < n {

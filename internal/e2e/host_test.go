@@ -56,7 +56,7 @@ func converse(t *testing.T, pair *veth.Pair, server netip.Addr) *conversation {
 	}()
 	c := &conversation{t: t}
 	testnet.Do(t, pair.Ends[0], func() (err error) {
-		c.conn, err = net.DialTimeout("tcp", listener.Addr().String(), 5*time.Second)
+		c.conn, err = net.DialTimeout("tcp", listener.Addr().String(), patience(5*time.Second))
 		return err
 	})
 	t.Cleanup(func() { c.conn.Close() })
@@ -64,10 +64,10 @@ func converse(t *testing.T, pair *veth.Pair, server netip.Addr) *conversation {
 	return c
 }
 
-// say wants line back within 5 s.
+// say wants line back soon.
 func (c *conversation) say(line string) {
 	c.t.Helper()
-	c.conn.SetDeadline(time.Now().Add(5 * time.Second))
+	c.conn.SetDeadline(time.Now().Add(patience(5 * time.Second)))
 	_, err := c.conn.Write([]byte(line + "\n"))
 	var got string
 	if err == nil {
@@ -95,7 +95,7 @@ func TestDefaultRouteStaysUsable(t *testing.T) {
 	}
 	c.say("during")
 	for _, direction := range []string{"192.0.2.1.", "> 192.0.2.2.7:", "192.0.2.2.7 > 192.0.2.1."} {
-		await(t, 10*time.Second, direction+" is shown", func() bool { return strings.Contains(capture.words.String(), direction) })
+		capture.says(t, direction)
 	}
 	capture.stop(t)
 	c.say("after")
@@ -115,7 +115,7 @@ func TestPycapaTutorial(t *testing.T) {
 	c.say("before")
 	before := time.Now()
 	capture := startQuiet(t, pair.Ends[0], "pycapa", "--producer", "--kafka", addr, "--topic", topic, "-i", pair.Ends[0].Name)
-	await(t, 20*time.Second, "the capture says its engine", func() bool { return strings.Contains(capture.words.String(), "engine afpacket") })
+	capture.says(t, "engine afpacket")
 	c.say("during")
 	records := consumeRecords(t, pair.Ends[0], addr, topic, 3)
 	capture.stop(t)

@@ -22,11 +22,13 @@ func TestIndexerKilled(t *testing.T) {
 		return start(t, to, "index", "--brokers", addr, "--store", dir, "--store-window", "300ms", "--quiet",
 			"-X", "group.instance.id=e2e")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	// The load outlives the ten indexers.
+	load := sized(testnet.Load{Frames: 100_000, Rate: 12_500, Flows: 16}, testnet.Load{Frames: 10_000, Rate: 100, Flows: 16})
+	ctx, cancel := context.WithTimeout(context.Background(), patience(30*time.Second))
 	sent := make(chan uint64, 1)
 	defer cancel()
 	go func() {
-		n, err := testnet.Generate(ctx, pair.Ends[0], testnet.Load{Frames: 100_000, Rate: 12_500, Flows: 16})
+		n, err := testnet.Generate(ctx, pair.Ends[0], load)
 		if err != nil {
 			t.Errorf("generate: %v", err)
 		}
@@ -45,8 +47,8 @@ func TestIndexerKilled(t *testing.T) {
 	capture.stop(t)
 	l := capture.final(t)
 	want := l.Rooms[len(l.Rooms)-1].Out
-	if n != 100_000 || want == 0 {
-		t.Fatalf("sent %d, delivered %d; want 100000 and more than none", n, want)
+	if n != load.Frames || want == 0 {
+		t.Fatalf("sent %d, delivered %d; want %d and more than none", n, want, load.Frames)
 	}
 	index := startIndex()
 	await(t, 15*time.Second, "every record is in the store", func() bool {

@@ -13,10 +13,10 @@ import (
 // gives the number of frames sent.
 func underLoad(t *testing.T, pair *veth.Pair) (stop func() uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience(20*time.Second))
 	sent := make(chan uint64, 1)
 	go func() {
-		n, err := testnet.Generate(ctx, pair.Ends[0], testnet.Load{Rate: 50_000, Flows: 4})
+		n, err := testnet.Generate(ctx, pair.Ends[0], testnet.Load{Rate: sized(50_000, 1_000), Flows: 4})
 		if err != nil {
 			t.Errorf("generate: %v", err)
 		}

@@ -12,14 +12,17 @@
 #	KERNELS   Debian packages, each depending on one kernel image
 #	CACHE     where unpacked kernels are kept
 #	TIMEOUT   seconds that one kernel may take
+#	TESTS     which tests to run, as go test -run; default all
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages=${*:-bpf internal/host internal/capture/afxdp}
+packages=${*:-bpf internal/host internal/capture/afxdp internal/capture/afpacket internal/capture/asavie internal/e2e}
 kernels=${KERNELS:-linux-image-cloud-amd64 linux-image-6.12-cloud-amd64}
 cache=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xcapa/kernels}
-limit=${TIMEOUT:-600}
-modules=veth # what the tests need and these kernels do not have built in
+limit=${TIMEOUT:-1800}
+# What the tests need and these kernels do not have built in, each behind what it
+# needs itself.
+modules="veth tun dummy llc stp garp mrp 8021q bridge tls bonding"
 
 say() { echo "test-kernels: $*"; }
 die() {
@@ -73,17 +76,21 @@ fetch() {
 	echo "$folder"
 }
 
-# build_tests: compiles the tests once for all kernels, with their testdata.
+# build_tests: compiles the program and the tests once for all kernels, with
+# their testdata.
 build_tests() {
+	mkdir -p "$work/root/bin"
+	CGO_ENABLED=0 go build -ldflags '-s -w' -o "$work/root/bin/xcapa" ./cmd/xcapa >&2 || die "the program does not compile"
 	for package in $packages; do
 		package=${package#./}
 		mkdir -p "$work/root/src/$package"
-		CGO_ENABLED=0 go test -c -o "$work/root/src/$package/run.test" "./$package" >&2 || die "the tests of $package do not compile"
+		CGO_ENABLED=0 go test -c -ldflags '-s -w' -o "$work/root/src/$package/run.test" "./$package" >&2 || die "the tests of $package do not compile"
 		[ -e "$work/root/src/$package/run.test" ] || die "$package has no tests"
 		[ ! -d "$package/testdata" ] || cp -r "$package/testdata" "$work/root/src/$package/"
 		echo "$package" >>"$work/root/packages"
 	done
-	[ ! -d testdata ] || cp -r testdata "$work/root/src/"
+	cp -r testdata go.mod "$work/root/src/"
+	echo "${TESTS:-.}" >"$work/root/tests"
 }
 
 # initramfs FOLDER: makes $work/initramfs.gz with the kernel's modules.
@@ -93,14 +100,15 @@ initramfs() {
 		mkdir -p bin dev proc sys tmp
 		cp "$(command -v busybox)" bin/busybox
 		ln -sf busybox bin/sh
-		rm -f ./*.ko
+		rm -f ./*.ko modules
 		for module in $modules; do
 			file=$(find "$1" -name "$module.ko*" | head -n 1)
 			case $file in
 			*.xz) xz -dc "$file" >"$module.ko" ;;
 			*.ko) cp "$file" "$module.ko" ;;
-			'') say "no module $module in $1: taken to be built in" ;;
+			'') say "no module $module in $1: taken to be built in" && continue ;;
 			esac
+			echo "$module" >>modules
 		done
 		find . | cpio -o -H newc --quiet | gzip -1 >"$work/initramfs.gz"
 	)
@@ -112,7 +120,7 @@ boot() {
 	version=${folder##*/linux-image-}
 	initramfs "$folder"
 	started=$(date +%s)
-	timeout "$limit" qemu-system-x86_64 -cpu max -smp 2 -m 2048 -nographic -no-reboot -nic none \
+	timeout "$limit" qemu-system-x86_64 -cpu max -smp 2 -m 3072 -nographic -no-reboot -nic none \
 		-kernel "$(echo "$folder"/boot/vmlinuz-*)" -initrd "$work/initramfs.gz" \
 		-append "console=ttyS0 quiet panic=1" </dev/null 2>&1 | tr -d '\r\033' >"$work/console" || true
 	sed -n -e '/^xcapa-begin$/,/^xcapa-end$/{s/^xcapa-skip /skip /;/^xcapa-/!p}' "$work/console"
