@@ -41,6 +41,7 @@ type deviceOptions struct {
 	noPromiscuous bool
 	spin          bool
 	workers       int
+	cpus          string
 }
 
 func (o *deviceOptions) register(cmd *cobra.Command) {
@@ -65,6 +66,7 @@ func (o *deviceOptions) register(cmd *cobra.Command) {
 	f.BoolVarP(&o.noPromiscuous, "no-promiscuous-mode", "p", false, "do not put the interface into promiscuous mode")
 	f.IntVar(&o.workers, "workers", 0, "workers for each interface; above its queue count they share queues by flow (0: one for each queue)")
 	f.BoolVar(&o.spin, "spin", false, "poll without naps, for dedicated cores")
+	f.StringVar(&o.cpus, "cpus", "", "`LIST` of the CPUs to run on, as in 2-5,8 (default: off those that take the interfaces' interrupts, where enough are left)")
 }
 
 func (o *deviceOptions) validate() error {
@@ -99,6 +101,9 @@ func (o *deviceOptions) validateValues() error {
 		err,
 	)
 	if err != nil || len(o.interfaces) == 0 {
+		return err
+	}
+	if _, err := o.cpuList(); err != nil {
 		return err
 	}
 	// Whatever engine auto will take: what cannot be is a mistake for all.

@@ -55,6 +55,16 @@ func (p *pipeline) open(ctx context.Context) error {
 	case o.save.path == "":
 		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer}
 	}
+	live := len(o.device.files) == 0
+	if live {
+		placed, err := o.device.place()
+		if err != nil {
+			return err
+		}
+		if placed != "" {
+			p.notes = append(p.notes, placed)
+		}
+	}
 	if err := p.openDevices(); err != nil {
 		return err
 	}
@@ -67,6 +77,9 @@ func (p *pipeline) open(ctx context.Context) error {
 	sources := 0
 	for _, d := range p.devices {
 		sources += len(d.Sources())
+	}
+	if live {
+		limitProcessors(sources)
 	}
 	p.errRate = perWorker(o.errRate, sources)
 	p.raiseProcs()
