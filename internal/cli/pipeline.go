@@ -355,7 +355,7 @@ type silent interface{ Silence() string }
 func (p *pipeline) watchSilence(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	said := make([]string, len(p.devices))
+	said := make([]bool, len(p.devices))
 	for {
 		select {
 		case <-ctx.Done():
@@ -367,13 +367,20 @@ func (p *pipeline) watchSilence(ctx context.Context) {
 			if !ok {
 				continue
 			}
-			if why := s.Silence(); why != said[i] {
-				if said[i] = why; why != "" {
-					p.report.say(d.Info().Interface, why)
-				}
+			if why := s.Silence(); begins(&said[i], why) {
+				p.report.say(d.Info().Interface, why)
 			}
 		}
 	}
+}
+
+// begins reports whether a silence has begun that was not told yet; why is what
+// the engine says of it, which counts seconds and so is new each time.
+func begins(said *bool, why string) bool {
+	is := why != ""
+	fresh := is && !*said
+	*said = is
+	return fresh
 }
 
 var errOutputClosed = errors.New("nothing more can be written")

@@ -43,3 +43,16 @@ func TestLinesThatCannotBeWritten(t *testing.T) {
 		}
 	}
 }
+
+// A silence is told once, however its words change, and the next one again.
+func TestSilenceIsToldOnce(t *testing.T) {
+	said, told := false, ""
+	for _, why := range []string{"", "5 s", "6 s", "7 s", "", "", "5 s", "6 s"} {
+		if begins(&said, why) {
+			told += why + "; "
+		}
+	}
+	if told != "5 s; 5 s; " {
+		t.Errorf("told %q, want the begin of both silences", told)
+	}
+}

@@ -117,7 +117,7 @@ func TestEveryKindOfDevice(t *testing.T) {
 			},
 		},
 		{
-			name: "bond", want: []string{"engine afxdp"},
+			name: "bond", want: []string{"engine afxdp, generic", "native mode refused (a bond has it on its ports only"},
 			make: func(t *testing.T, pair *veth.Pair) (string, func()) {
 				bond := netlink.NewLinkBond(named("bond0"))
 				bond.Mode = netlink.BOND_MODE_ACTIVE_BACKUP

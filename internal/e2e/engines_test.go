@@ -113,7 +113,9 @@ func TestEnginesAgree(t *testing.T) {
 	plain := wireFrames(t)
 	var tagged [][]byte
 	for _, f := range plain {
-		if len(f) >= 16 { // with less behind its tag, the kernel drops a frame before anybody sees it
+		// With less behind its tag, the kernel drops a frame before anybody
+		// sees it. Into an MPLS frame some kernels put the tag themselves.
+		if len(f) >= 16 && !bytes.Equal(f[12:14], []byte{0x88, 0x47}) {
 			tagged = append(tagged, f)
 		}
 	}

@@ -101,6 +101,9 @@ func OpenHook(c Config) (_ *Hook, err error) {
 // checkHost refuses an interface that the host or somebody's program uses, or
 // that has no frames for it.
 func (h *Hook) checkHost() error {
+	if h.isBond() && h.config.Mode == ModeNative {
+		return fmt.Errorf("open interface %s: a bond has native XDP on its ports only: capture on those, or use --xdp-mode generic", h.iface.Name)
+	}
 	p, err := h.iface.NotEthernet()
 	if err == nil && p != nil {
 		err = p
@@ -208,7 +211,7 @@ type way struct {
 
 func (h *Hook) ways() []way {
 	var ways []way
-	if h.config.Mode != ModeGeneric {
+	if h.config.Mode != ModeGeneric && !h.isBond() {
 		if h.config.programStamp() != bpf.StampNone {
 			ways = append(ways, way{true, ModeNative})
 		}
@@ -220,9 +223,17 @@ func (h *Hook) ways() []way {
 	return ways
 }
 
+// isBond reports whether the interface is a bond. Its native XDP runs on the
+// ports, and the kernel refuses frames of a port to a socket of the bond: they
+// would be redirected and never arrive.
+func (h *Hook) isBond() bool { return h.iface.Driver == "bonding" }
+
 // attachProgram tries the ways in turn.
 func (h *Hook) attachProgram(frags bool) error {
 	var noMeta, noNative, last error
+	if h.isBond() {
+		noNative = errors.New("a bond has it on its ports only: capture on those for it")
+	}
 	for _, w := range h.ways() {
 		last = h.attachOnce(w, frags)
 		switch {
