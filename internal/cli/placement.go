@@ -62,7 +62,7 @@ func interruptsOf(interfaces []string) (busy host.CPUs, queues int) {
 		if err != nil {
 			continue
 		}
-		busy = append(busy, i.InterruptCPUs()...)
+		busy = append(busy, host.InterruptCPUs(i.Sysfs(), host.Interrupts)...)
 		n, _ := i.Queues()
 		queues += n
 		i.Close()

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -252,14 +251,14 @@ func TestPlacement(t *testing.T) {
 	write("net/device/msi_irqs/61", "msix\n")
 	tests := []struct {
 		name    string
-		allowed []int
+		allowed host.CPUs
 		want    State
 		found   string
 		mend    string
 	}{
-		{"all", []int{0, 1, 2, 3, 4, 5, 6, 7}, OK, "interrupts are on CPUs 4-5; CPUs 0-3,6-7 left", ""},
-		{"other_node", []int{0, 1}, Warn, "NUMA node 1 (CPUs 4-7): none of them is near", "taskset -c 4-7 xcapa capture -i eth1"},
-		{"no_core_left", []int{4, 5}, Warn, "no core is left for the workers", ""},
+		{"all", host.CPUs{0, 1, 2, 3, 4, 5, 6, 7}, OK, "interrupts are on CPUs 4-5; CPUs 0-3,6-7 left", ""},
+		{"other_node", host.CPUs{0, 1}, Warn, "NUMA node 1 (CPUs 4-7): none of them is near", "taskset -c 4-7 xcapa capture -i eth1"},
+		{"no_core_left", host.CPUs{4, 5}, Warn, "no core is left for the workers", ""},
 	}
 	for _, tt := range tests {
 		m := machine{sysfs: filepath.Join(dir, "net"), nodes: filepath.Join(dir, "node"), irqs: filepath.Join(dir, "irq"), allowed: tt.allowed}
@@ -268,17 +267,6 @@ func TestPlacement(t *testing.T) {
 		if f.State != tt.want || !strings.Contains(f.Found, tt.found) || f.Mend != tt.mend {
 			t.Errorf("%s: got %+v, want %s, %q, %q", tt.name, f, tt.want, tt.found, tt.mend)
 		}
-	}
-}
-
-func TestCPULists(t *testing.T) {
-	for _, list := range []string{"0", "0-3", "0-1,4,6-9", "3,5,7"} {
-		if got := cpuList(parseCPUs(list + "\n")); got != list {
-			t.Errorf("got %s, want %s", got, list)
-		}
-	}
-	if got := parseCPUs("x,1-y,2"); fmt.Sprint(got) != "[2]" {
-		t.Errorf("got %v, want [2]", got)
 	}
 }
 

@@ -141,10 +141,17 @@ func (p *process) stop(t *testing.T) {
 // says waits until the process has written text.
 func (p *process) says(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience(10 * time.Second)); !strings.Contains(p.words.String(), text); time.Sleep(20 * time.Millisecond) {
+	p.saysOn(t, text, func() {})
+}
+
+// saysOn does act again and again until the process has written text.
+func (p *process) saysOn(t *testing.T, text string, act func()) {
+	t.Helper()
+	for deadline := time.Now().Add(patience(10 * time.Second)); !strings.Contains(p.words.String(), text); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s does not say %q:\n%s", p.name, text, p.words.String())
 		}
+		act()
 	}
 }
 

@@ -125,17 +125,16 @@ func setAll(set *unix.CPUSet) (changed bool, err error) {
 	return changed, nil
 }
 
-// InterruptCPUs are those that take the interrupts of the interface's NIC, and
-// so run its receive path; none for a virtual interface.
-func (i *Interface) InterruptCPUs() CPUs {
-	if i.Sysfs() == "" {
+// Interrupts is the folder of this machine's interrupts.
+const Interrupts = "/proc/irq"
+
+// InterruptCPUs are those that take the interrupts of a NIC, and so run its
+// receive path; none for a virtual interface. sysfs is Interface.Sysfs, irqs the
+// folder Interrupts.
+func InterruptCPUs(sysfs, irqs string) (all CPUs) {
+	if sysfs == "" {
 		return nil
 	}
-	return interruptCPUs(i.Sysfs(), "/proc/irq")
-}
-
-// interruptCPUs looks at the folders of an interface and of the interrupts.
-func interruptCPUs(sysfs, irqs string) (all CPUs) {
 	device, err := filepath.EvalSymlinks(filepath.Join(sysfs, "device"))
 	if err != nil {
 		return nil // a virtual device

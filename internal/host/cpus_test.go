@@ -51,7 +51,7 @@ func TestInterruptCPUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for nic, want := range map[string]string{"nic": "4-5", "virtio": "1", "veth": ""} {
-		if got := interruptCPUs(filepath.Join(dir, nic), filepath.Join(dir, "irq")); got.String() != want {
+		if got := InterruptCPUs(filepath.Join(dir, nic), filepath.Join(dir, "irq")); got.String() != want {
 			t.Errorf("%s: got %s, want %s", nic, got, want)
 		}
 	}
