@@ -34,7 +34,7 @@ func parseFrames(_ context.Context, args []string) error {
 	origin := record.Origin{Source: "raw-0"}
 	var out worker.Output = worker.NewBlockOutput(discard, "t", origin, codec.MaxBlockRows, time.Hour)
 	if *encoding == "json" {
-		out = worker.NewPacketOutput(discard, "t", 0, &worker.JSONEncoder{Origin: &origin})
+		out = worker.NewPacketOutput(discard, "t", 0, worker.NewJSONEncoder(&origin, codec.JSONOptions{}))
 	}
 	var r record.Record
 	begin, packets := time.Now(), 0

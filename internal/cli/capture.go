@@ -170,7 +170,7 @@ type capturePlan struct {
 func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	var p capturePlan
 	var err error
-	if p.encoding, err = codec.ParseEncoding(o.encode); err != nil || p.encoding == codec.EncodingAuto {
+	if p.encoding, err = codec.ParseEncoding(o.encode); err != nil || p.encoding == codec.EncodingAuto || p.encoding > codec.EncodingRaw {
 		return p, usageErrorf("--encoding %q: want arrow, json or raw", o.encode)
 	}
 	if p.schema, err = record.ParseSchema(o.schema); err != nil {

@@ -7,16 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"xcapa/internal/codec"
 	"xcapa/internal/record"
 )
 
 func newFieldsCommand(s *streams) *cobra.Command {
-	var output string
+	var output, schema string
 	cmd := &cobra.Command{
 		Use:   "fields",
 		Short: "List every field of a packet record: name, types, meaning",
 		Example: `  xcapa fields
-  xcapa fields -o json | jq -r '.[].name'`,
+  xcapa fields -o json | jq -r '.[].name'
+  xcapa fields -o avro > packet.avsc`,
 		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			switch output {
@@ -29,11 +31,19 @@ func newFieldsCommand(s *streams) *cobra.Command {
 				return w.Flush()
 			case "json":
 				return writeFieldsJSON(s)
+			case "avro":
+				schema, err := record.ParseSchema(schema)
+				if err != nil {
+					return usageErrorf("--schema: %w", err)
+				}
+				_, err = s.out.Write(codec.AvroSchema(schema))
+				return err
 			}
-			return usageErrorf("-o %q: want text or json", output)
+			return usageErrorf("-o %q: want text, json or avro", output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text, json or avro (the schema of parse --encoding avro)")
+	cmd.Flags().StringVar(&schema, "schema", "logisland", "field `NAMES` and values of -o avro: logisland or seed")
 	return cmd
 }
 

@@ -248,7 +248,7 @@ func (im *importer) begin(name string) {
 	switch im.plan.encoding {
 	case codec.EncodingJSON:
 		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0,
-			&worker.JSONEncoder{Origin: &im.origin, Options: codec.JSONOptions{Schema: im.plan.schema}})
+			worker.NewJSONEncoder(&im.origin, codec.JSONOptions{Schema: im.plan.schema}))
 	case codec.EncodingRaw:
 		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0, &worker.RawEncoder{Extras: o.headers})
 		return // raw frames are not judged

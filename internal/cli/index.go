@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.StringVar(&o.errors, "errors-topic", defaultErrorsTopic, "`TOPIC` for what cannot be stored")
 	f.StringVar(&o.group, "group", "xcapa-index", "consumer group `ID`")
 	f.StringVar(&o.start, "start", "begin", "where to start without a committed offset: `begin` or end")
-	f.StringVar(&o.encoding, "encoding", "auto", "`auto`, arrow or json")
+	f.StringVar(&o.encoding, "encoding", "auto", "`auto`, arrow, json, seed-json or extended-json")
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	f.StringVar(&o.store, "store", "", "`FOLDER` of a local Parquet store")
 	f.DurationVar(&o.storeWindow, "store-window", 60*time.Second, "time span of one Parquet file")
@@ -101,8 +102,8 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 		return err
 	}
 	encoding, err := codec.ParseEncoding(o.encoding)
-	if err != nil || encoding == codec.EncodingRaw {
-		return usageErrorf("--encoding %q: want auto, arrow or json", o.encoding)
+	if err != nil || !slices.Contains([]codec.Encoding{codec.EncodingAuto, codec.EncodingArrow, codec.EncodingJSON, codec.EncodingSeedJSON, codec.EncodingExtendedJSON}, encoding) {
+		return usageErrorf("--encoding %q: want auto, arrow, json, seed-json or extended-json", o.encoding)
 	}
 	cfg, err := o.kafka.config(os.LookupEnv)
 	if err != nil {

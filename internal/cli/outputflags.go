@@ -55,7 +55,7 @@ func (o *outputFlags) apply(c *kafka.Config, e codec.Encoding) error {
 	switch {
 	case o.by != "":
 		c.PartitionBy = kafka.PartitionBy(o.by)
-	case e == codec.EncodingJSON:
+	case e.HasDocuments():
 		c.PartitionBy = kafka.ByFlow
 	case e == codec.EncodingRaw:
 		c.PartitionBy = kafka.ByRandom

@@ -30,6 +30,8 @@ type parseOptions struct {
 	mode   string
 	rate   int
 	once   bool
+
+	serializer string
 }
 
 func newParseCommand(s *streams) *cobra.Command {
@@ -62,11 +64,12 @@ nothing, and what the next one writes again has the same ids.`,
 	f.StringVar(&o.group, "group", "xcapa-parse", "consumer group `ID`")
 	f.StringVar(&o.start, "start", "begin", "where to start without a committed offset: `begin` or end")
 	f.StringVar(&o.mode, "flow-mode", "stream", "what a message is: `stream` (a frame) or batch (a capture file's image: pcap or pcapng, also compressed)")
+	f.StringVar(&o.serializer, "serializer", "", "the encoding by the `CLASS` of Logisland's serializer, as in a job file")
 	f.IntVar(&o.rate, "rate", 0, "most messages a second of each partition (0: no limit)")
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	o.outputFlags.patient(cmd, "parse")
 	for name, usage := range map[string]string{
-		"encoding":          "`arrow` (blocks of records) or json (a document a packet)",
+		"encoding":          "`arrow` (blocks of records), json (a document a packet), or a serializer of Logisland's: seed-json, extended-json, string, avro",
 		"errors-per-second": "error records sent a second by each partition; those over it are counted as error_suppressed (0: no limit)",
 	} {
 		f.Lookup(name).Usage = usage
@@ -103,8 +106,8 @@ func (o *parseOptions) plan(s *streams) (parsePlan, error) {
 			return p, usageErrorf("--topic %s is also where parse writes to: it would read its own records; name another --output-topic or --errors-topic", t)
 		}
 	}
-	if p.encoding, err = codec.ParseEncoding(o.encode); err != nil || p.encoding == codec.EncodingAuto || p.encoding == codec.EncodingRaw {
-		return p, usageErrorf("--encoding %q: want arrow or json", o.encode)
+	if p.encoding, err = o.parseEncoding(); err != nil {
+		return p, err
 	}
 	if p.schema, err = record.ParseSchema(o.schema); err != nil {
 		return p, usageErrorf("--schema: %w", err)
@@ -115,6 +118,22 @@ func (o *parseOptions) plan(s *streams) (parsePlan, error) {
 	}
 	p.kafka.Logger = slog.New(o.report.recorder("parse").Handler(peopleLogger(s, o.report.quiet).Handler()))
 	return p, o.outputFlags.apply(&p.kafka, p.encoding)
+}
+
+// parseEncoding is the encoding of the output: named, or as Logisland's class.
+func (o *parseOptions) parseEncoding() (codec.Encoding, error) {
+	e, err := codec.ParseEncoding(o.encode)
+	if o.serializer != "" {
+		var s codec.Serializer
+		if s, err = codec.ParseSerializer(o.serializer); err != nil {
+			return 0, usageErrorf("--serializer: %w", err)
+		}
+		e = s.Encoding
+	}
+	if err != nil || e != codec.EncodingArrow && !e.HasDocuments() {
+		return 0, usageErrorf("--encoding %q: want arrow, json, seed-json, extended-json, string or avro", e)
+	}
+	return e, nil
 }
 
 // runParse is the parse command from checked flags to final ledger.
@@ -184,9 +203,9 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 // newOutput makes the output of one partition.
 func (o *parseOptions) newOutput(p *parsePlan) func(worker.Sink, record.Origin) parse.Output {
 	return func(sink worker.Sink, origin record.Origin) parse.Output {
-		if p.encoding == codec.EncodingJSON {
-			return worker.NewPacketOutput(sink, o.output, origin.Queue,
-				&worker.JSONEncoder{Origin: &origin, Options: codec.JSONOptions{Schema: p.schema}})
+		if p.encoding.HasDocuments() {
+			return worker.NewPacketOutput(sink, o.output, origin.Queue, &worker.DocumentEncoder{Origin: &origin,
+				Documents: codec.NewDocuments(p.encoding, codec.JSONOptions{Schema: p.schema})})
 		}
 		return worker.NewBlockOutput(sink, o.output, origin, o.rows, o.linger)
 	}

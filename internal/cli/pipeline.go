@@ -208,7 +208,7 @@ func (p *pipeline) output(origin record.Origin, linkType uint16) worker.Output {
 	switch p.plan.encoding {
 	case codec.EncodingJSON:
 		return worker.NewPacketOutput(p.sink, p.plan.topic, origin.Queue,
-			&worker.JSONEncoder{Origin: &origin, Options: codec.JSONOptions{Schema: p.plan.schema}})
+			worker.NewJSONEncoder(&origin, codec.JSONOptions{Schema: p.plan.schema}))
 	case codec.EncodingRaw:
 		return worker.NewPacketOutput(p.sink, p.plan.topic, origin.Queue,
 			&worker.RawEncoder{LinkType: linkType, Queue: origin.Queue, Extras: p.options.headers})

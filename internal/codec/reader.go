@@ -19,9 +19,15 @@ const (
 	EncodingArrow                 // blocks
 	EncodingJSON                  // documents
 	EncodingRaw                   // frames, decoded by the reader
+
+	// Those of Logisland's serializers, for one packet each.
+	EncodingSeedJSON     // JsonSerializer, repaired
+	EncodingExtendedJSON // ExtendedJsonSerializer
+	EncodingString       // StringSerializer; cannot be read
+	EncodingAvro         // AvroSerializer with the schema of AvroSchema
 )
 
-var encodingNames = [...]string{"auto", "arrow", "json", "raw"}
+var encodingNames = [...]string{"auto", "arrow", "json", "raw", "seed-json", "extended-json", "string", "avro"}
 
 // String is the name used on the command line.
 func (e Encoding) String() string {
@@ -38,7 +44,7 @@ func ParseEncoding(name string) (Encoding, error) {
 			return Encoding(i), nil
 		}
 	}
-	return 0, fmt.Errorf("read encoding %q: use auto, arrow, json or raw", name)
+	return 0, fmt.Errorf("read encoding %q: use auto, arrow, json, raw, seed-json, extended-json, string or avro", name)
 }
 
 // The codes of UnreadableError.
@@ -89,7 +95,7 @@ func (rd *Reader) Read(m *message.Message, fn func(row *Row) error) error {
 	switch e := rd.recognise(m); e {
 	case EncodingArrow:
 		return rd.readArrow(m, fn)
-	case EncodingJSON:
+	case EncodingJSON, EncodingSeedJSON, EncodingExtendedJSON:
 		return rd.readJSON(m, fn)
 	case EncodingRaw:
 		return rd.readRaw(m, fn)
@@ -117,9 +123,12 @@ func (rd *Reader) recognise(m *message.Message) Encoding {
 // must not take it for more than one.
 func (rd *Reader) readJSON(m *message.Message, fn func(row *Row) error) error {
 	row := &rd.row
-	haveTime := false
-	err := scanObject(m.Value, func(key, value []byte) (err error) {
+	haveTime, seed := false, false
+	doc := m.Value
+	field := func(key, value []byte) (err error) {
 		switch string(key) {
+		case keyCreationDate:
+			seed = true
 		case record.NameID:
 			id, ok := jsonString(value)
 			if !ok || len(id) == 0 {
@@ -135,13 +144,21 @@ func (rd *Reader) readJSON(m *message.Message, fn func(row *Row) error) error {
 			}
 		}
 		return err
-	})
+	}
+	err := scanObject(doc, field)
+	if seed { // of Logisland's: the fields count, not what stands around them
+		if doc = flatten(m.Value); doc == nil {
+			return unreadable(CodeBadJSON, "a document of Logisland's without a time")
+		}
+		row.ID, haveTime = nil, false
+		err = scanObject(doc, field)
+	}
 	if err != nil {
 		return &UnreadableError{CodeBadJSON, err}
 	}
-	if row.JSON = m.Value; bytes.IndexByte(row.JSON, '\n') >= 0 {
+	if row.JSON = doc; bytes.IndexByte(row.JSON, '\n') >= 0 {
 		var line bytes.Buffer
-		if err := json.Compact(&line, m.Value); err != nil {
+		if err := json.Compact(&line, doc); err != nil {
 			return &UnreadableError{CodeBadJSON, err}
 		}
 		row.JSON = line.Bytes()

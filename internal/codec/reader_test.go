@@ -275,7 +275,7 @@ func TestReadRaw(t *testing.T) {
 }
 
 func TestParseEncoding(t *testing.T) {
-	for _, e := range []Encoding{EncodingAuto, EncodingArrow, EncodingJSON, EncodingRaw} {
+	for _, e := range []Encoding{EncodingAuto, EncodingArrow, EncodingJSON, EncodingRaw, EncodingSeedJSON, EncodingExtendedJSON, EncodingString, EncodingAvro} {
 		if got, err := ParseEncoding(e.String()); got != e || err != nil {
 			t.Errorf("ParseEncoding(%s) = %v, %v", e, got, err)
 		}
@@ -283,8 +283,8 @@ func TestParseEncoding(t *testing.T) {
 	if got, err := ParseEncoding(""); got != EncodingAuto || err != nil {
 		t.Errorf(`ParseEncoding("") = %v, %v`, got, err)
 	}
-	if _, err := ParseEncoding("avro"); err == nil {
-		t.Error("avro must be refused")
+	if _, err := ParseEncoding("protobuf"); err == nil {
+		t.Error("protobuf must be refused")
 	}
 }
 

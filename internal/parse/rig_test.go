@@ -67,7 +67,7 @@ func blocks(sink worker.Sink, origin record.Origin) parse.Output {
 }
 
 func documents(sink worker.Sink, origin record.Origin) parse.Output {
-	return worker.NewPacketOutput(sink, outTopic, origin.Queue, &worker.JSONEncoder{Origin: &origin})
+	return worker.NewPacketOutput(sink, outTopic, origin.Queue, worker.NewJSONEncoder(&origin, codec.JSONOptions{}))
 }
 
 // parser is one run of the stage.

@@ -6,23 +6,28 @@ import (
 	"xcapa/internal/record"
 )
 
-// JSONEncoder makes the document Elasticsearch will get; the key is the
-// symmetric flow hash.
-type JSONEncoder struct {
-	Origin  *record.Origin
-	Options codec.JSONOptions
+// DocumentEncoder makes a document of each packet: the one Elasticsearch will
+// get, or one of Logisland's serializers. The key is the symmetric flow hash.
+type DocumentEncoder struct {
+	Origin    *record.Origin
+	Documents *codec.Documents
+}
+
+// NewJSONEncoder makes the document Elasticsearch will get.
+func NewJSONEncoder(o *record.Origin, options codec.JSONOptions) *DocumentEncoder {
+	return &DocumentEncoder{o, codec.NewDocuments(codec.EncodingJSON, options)}
 }
 
 // Encode implements PacketEncoder.
-func (e *JSONEncoder) Encode(dst []byte, r *record.Record, _ []byte) ([]byte, int, int) {
+func (e *DocumentEncoder) Encode(dst []byte, r *record.Record, _ []byte) ([]byte, int, int) {
 	dst = codec.AppendFlowKey(dst, r)
 	keyEnd := len(dst)
-	dst = codec.AppendJSON(dst, r, e.Origin, &e.Options)
+	dst = e.Documents.Append(dst, r, e.Origin)
 	return dst, keyEnd, len(dst)
 }
 
 // Header implements PacketEncoder: documents carry none.
-func (*JSONEncoder) Header() string { return "" }
+func (*DocumentEncoder) Header() string { return "" }
 
 // RawEncoder makes pycapa's message: the key is the capture time in
 // microseconds, the value the frame.

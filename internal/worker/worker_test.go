@@ -178,7 +178,7 @@ func TestMessagePerPacket(t *testing.T) {
 		e    PacketEncoder
 		ids  bool
 	}{
-		{"json", &JSONEncoder{Origin: &testOrigin}, true},
+		{"json", NewJSONEncoder(&testOrigin, codec.JSONOptions{}), true},
 		{"raw", &RawEncoder{LinkType: 1, Queue: 3, Extras: true}, false},
 	} {
 		t.Run(enc.name, func(t *testing.T) {
@@ -297,7 +297,7 @@ func (s *recycleSink) TryProduce(m *message.Message) {
 func outputs(sink Sink) map[string]Output {
 	return map[string]Output{
 		"arrow": NewBlockOutput(sink, "t", testOrigin, 1024, time.Hour),
-		"json":  NewPacketOutput(sink, "t", 3, &JSONEncoder{Origin: &testOrigin}),
+		"json":  NewPacketOutput(sink, "t", 3, NewJSONEncoder(&testOrigin, codec.JSONOptions{})),
 		"raw":   NewPacketOutput(sink, "t", 3, &RawEncoder{LinkType: 1, Extras: true}),
 	}
 }
