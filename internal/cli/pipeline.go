@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -79,10 +78,9 @@ func (p *pipeline) open(ctx context.Context) error {
 		sources += len(d.Sources())
 	}
 	if live {
-		limitProcessors(sources)
+		limitProcessors(sources + p.receivers())
 	}
 	p.errRate = perWorker(o.errRate, sources)
-	p.raiseProcs()
 	var quota *worker.Quota
 	if o.count > 0 {
 		quota = worker.NewQuota(o.count)
@@ -108,25 +106,14 @@ func (p *pipeline) open(ctx context.Context) error {
 	return nil
 }
 
-// raiseProcs gives Go a processor for each thread that naps, and two for the
-// rest. A nap is a system call that Go does not know to be short: its processor
-// stands still until the runtime's own watch takes it away, up to 10 ms later,
-// and with one or two of them nobody else works meanwhile. GOMAXPROCS in the
-// environment wins.
-func (p *pipeline) raiseProcs() {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return
-	}
-	threads := 2
+// receivers is how many threads stand between the queues and the workers.
+func (p *pipeline) receivers() (n int) {
 	for _, d := range p.devices {
-		threads += len(d.Sources())
 		if i := d.Info(); i.Workers > 0 {
-			threads += i.Queues // their receivers
+			n += i.Queues
 		}
 	}
-	if threads > runtime.GOMAXPROCS(0) {
-		runtime.GOMAXPROCS(threads)
-	}
+	return n
 }
 
 // perWorker is each worker's part of a rate for all of them; 0 stays no limit.

@@ -81,11 +81,13 @@ func freeCPUs(allowed, busy host.CPUs, queues int) host.CPUs {
 	return free
 }
 
-// limitProcessors gives the Go runtime as many processors as there are workers
-// and two for the rest (GOMAXPROCS), however many CPUs the machine has: more
-// would only have its garbage collector disturb more of them.
-func limitProcessors(workers int) {
+// limitProcessors gives the Go runtime as many processors as there are threads
+// that take or decode frames, and two for the rest (GOMAXPROCS), however many
+// CPUs the machine has. Fewer lose frames: a nap is a system call, and its
+// processor stands still until the runtime takes it away, up to 10 ms later.
+// More would only have the garbage collector disturb more CPUs.
+func limitProcessors(threads int) {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(workers + 2)
+		runtime.GOMAXPROCS(threads + 2)
 	}
 }

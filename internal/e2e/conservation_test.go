@@ -90,9 +90,10 @@ func TestConservationPaced(t *testing.T) {
 // engines that can: every loss is named, and no two records have one id.
 func TestConservationWorkers(t *testing.T) {
 	testnet.RequireRoot(t)
+	load := sized(testnet.Load{Frames: 100_000, Rate: 50_000, Flows: 64}, testnet.Load{Frames: 5_000, Rate: 1_000, Flows: 64})
 	for _, engine := range []string{"afxdp", "afpacket"} {
 		t.Run(engine, func(t *testing.T) {
-			r := runPath(t, testnet.Load{Frames: 100_000, Rate: 50_000, Flows: 64}, "--engine", engine, "--workers", "3")
+			r := runPath(t, load, "--engine", engine, "--workers", "3")
 			t.Logf("%d sent, %d lost, the capture waited %v for a CPU\n%s", r.sent, r.lost(), r.delay, table(r.l))
 			stored := r.l.Rooms[len(r.l.Rooms)-1].Out
 			if stored+r.lost() != r.sent || stored == 0 {

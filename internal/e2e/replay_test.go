@@ -137,6 +137,9 @@ func TestReplayRoundTrip(t *testing.T) {
 		{"afpacket", "afpacket", "auto", ".pcapng"},
 	} {
 		t.Run(tt.send+"_to_"+tt.capture+"_"+tt.mode, func(t *testing.T) {
+			if tt.send == "afxdp" || tt.capture == "afxdp" {
+				testnet.RequireParts(t)
+			}
 			dir := t.TempDir()
 			in, out := filepath.Join(dir, "in"+tt.end), filepath.Join(dir, "out.pcapng")
 			saveFrames(t, in, frames)
@@ -211,7 +214,7 @@ func TestReplayInterrupted(t *testing.T) {
 		}
 		select {
 		case <-p.done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience(20 * time.Second)):
 			t.Fatalf("%v: runs on after SIGINT", flags)
 		}
 		if p.err != nil {
@@ -236,7 +239,7 @@ func TestReplayLinkGone(t *testing.T) {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience(20 * time.Second)):
 		t.Fatal("runs on without an interface")
 	}
 	var exit *exec.ExitError

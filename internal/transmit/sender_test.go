@@ -105,6 +105,9 @@ func TestByteForByte(t *testing.T) {
 	for _, engine := range engines {
 		for _, mtu := range []int{1500, 3000, 9000} {
 			t.Run(fmt.Sprintf("%s_%d", engine, mtu), func(t *testing.T) {
+				if mtu > 4000 && engine == EngineAFXDP {
+					testnet.RequireParts(t)
+				}
 				pair := testnet.Pair(t, veth.Options{MTU: mtu})
 				r, s := receive(t, pair.Ends[1]), open(t, pair.Ends[0], engine)
 				full := testnet.Numbered(1, mtu+14, 0)
@@ -151,6 +154,9 @@ func TestByteForByte(t *testing.T) {
 func TestManyFrames(t *testing.T) {
 	for _, engine := range engines {
 		t.Run(string(engine), func(t *testing.T) {
+			if engine == EngineAFXDP {
+				testnet.RequireParts(t)
+			}
 			pair := testnet.Pair(t, veth.Options{MTU: 9000})
 			r, s := receive(t, pair.Ends[1]), open(t, pair.Ends[0], engine)
 			const n = 5000 // less than the receiver holds

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"xcapa/internal/capture"
 	"xcapa/internal/ledger"
 	"xcapa/internal/testnet"
@@ -303,7 +301,7 @@ func TestMultiBuffer(t *testing.T) {
 	for _, mode := range []Mode{ModeNative, ModeGeneric} {
 		t.Run(string(mode), func(t *testing.T) {
 			pair := testnet.Pair(t, veth.Options{MTU: 9000})
-			if kernelBefore(t, 6, 6) {
+			if testnet.KernelBefore(t, 6, 6) {
 				refusedParts(t, pair.Ends[0], mode)
 				t.Skip("kernel feature missing: AF_XDP frames of several parts (Linux 6.6)")
 			}
@@ -340,20 +338,6 @@ func refusedParts(t *testing.T, end *veth.End, mode Mode) {
 	if err == nil || !strings.Contains(err.Error(), "Linux 6.6") || !strings.Contains(err.Error(), "mtu 1500") {
 		t.Errorf("open with MTU 9000 = %v, want it refused with the MTU to set", err)
 	}
-}
-
-// kernelBefore reports whether the running kernel is older than major.minor.
-func kernelBefore(t *testing.T, major, minor int) bool {
-	t.Helper()
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		t.Fatal(err)
-	}
-	var a, b int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); err != nil {
-		t.Fatalf("kernel release %q: %v", u.Release, err)
-	}
-	return a < major || a == major && b < minor
 }
 
 // What lies behind the snap length never enters this process' memory.

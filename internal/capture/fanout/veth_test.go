@@ -46,6 +46,9 @@ func TestByteForByte(t *testing.T) {
 		mtu  int
 	}{{afxdp.ModeNative, 1500}, {afxdp.ModeNative, 9000}, {afxdp.ModeGeneric, 1500}} {
 		t.Run(fmt.Sprintf("%s_%d", tt.mode, tt.mtu), func(t *testing.T) {
+			if tt.mtu > 4000 {
+				testnet.RequireParts(t)
+			}
 			pair := testnet.Pair(t, veth.Options{MTU: tt.mtu})
 			d := openShared(t, pair.Ends[1], 3, afxdp.Config{Mode: tt.mode})
 			var frames [][]byte
