@@ -69,8 +69,8 @@ func NewClient(c Config) (*Client, error) {
 	for i, h := range c.Hosts {
 		urls[i], _ = parseHost(h) // Validate has seen them
 	}
-	cl.transport, err = elastictransport.New(elastictransport.Config{
-		UserAgent: "xcapa", URLs: urls, Transport: marked{cl.wire}, DisableRetry: true})
+	cl.transport, err = elastictransport.NewClient(elastictransport.WithUserAgent("xcapa"),
+		elastictransport.WithURLs(urls...), elastictransport.WithTransport(marked{cl.wire}), elastictransport.WithDisableRetry())
 	if err != nil {
 		return nil, fmt.Errorf("configure Elasticsearch: %w", err)
 	}
