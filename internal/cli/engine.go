@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"xcapa/internal/doctor"
@@ -57,7 +56,7 @@ func autoEngine(i *host.Interface, foreign *host.Problem, used bool, reason stri
 func (o *deviceOptions) settings(engine string) doctor.Settings {
 	return doctor.Settings{
 		Engine: engine, Chunk: o.chunk, Frames: o.frames, Generic: o.mode == "generic",
-		Loops:    o.headersOnly || slices.ContainsFunc(o.keep, func(k string) bool { return k != "arp" && k != "nd" }),
+		Loops:    o.headersOnly || len(o.keep) > 0,
 		TakeOver: o.takeOver, Replace: o.replace, StateDir: stateDir,
 	}
 }

@@ -15,12 +15,9 @@ var shown = []capability.Cap{
 }
 
 func (s *subject) capabilities() Finding {
-	engine, needs := "AF_XDP", host.AFXDPNeeds
+	engine, needs := host.ForAFXDP(s.Loops)
 	if !s.xdp() {
 		engine, needs = "AF_PACKET", host.AFPacketNeeds
-	}
-	if s.xdp() && s.Loops {
-		engine, needs = "AF_XDP with --keep or --headers-only", append(needs[:len(needs):len(needs)], host.LoopNeeds)
 	}
 	if p := host.Lacks(engine, needs...); p != nil {
 		return stopping(p)

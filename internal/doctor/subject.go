@@ -14,7 +14,7 @@ type Settings struct {
 	Chunk    int    // bytes of memory for one frame
 	Frames   int    // for each queue
 	Generic  bool   // XDP in generic mode
-	Loops    bool   // the program keeps ports or cuts behind headers
+	Loops    bool   // the program keeps traffic or cuts behind headers
 	TakeOver bool   // the host's traffic may be taken away
 	Replace  bool   // a foreign program may be detached
 	StateDir string // of what must be undone after a crash

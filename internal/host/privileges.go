@@ -14,10 +14,19 @@ import (
 var (
 	AFXDPNeeds    = []capability.Cap{capability.CAP_BPF, capability.CAP_NET_ADMIN, capability.CAP_NET_RAW}
 	AFPacketNeeds = []capability.Cap{capability.CAP_NET_RAW}
-	// LoopNeeds is what a program takes that keeps ports or cuts behind headers:
-	// without it the verifier allows fewer pointers.
+	// LoopNeeds is what a program takes that keeps traffic or cuts behind
+	// headers: without it the verifier allows fewer pointers.
 	LoopNeeds = capability.CAP_PERFMON
 )
+
+// ForAFXDP is what an AF_XDP capture takes, and its name: one whose program
+// walks the headers, to keep traffic or to cut behind them, takes more.
+func ForAFXDP(loops bool) (what string, needs []capability.Cap) {
+	if !loops {
+		return "AF_XDP", AFXDPNeeds
+	}
+	return "AF_XDP with --keep or --headers-only", append(AFXDPNeeds[:len(AFXDPNeeds):len(AFXDPNeeds)], LoopNeeds)
+}
 
 // Has reports whether this process has a capability in effect. A kernel that
 // does not say is taken to have given it: it will refuse in its own words.

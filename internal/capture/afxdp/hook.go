@@ -66,7 +66,9 @@ func OpenHook(c Config) (_ *Hook, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if p := host.Lacks("AF_XDP", host.AFXDPNeeds...); p != nil {
+	loops := c.HeadersOnly || c.KeepARP || c.KeepND || len(c.KeepPorts) > 0
+	what, needs := host.ForAFXDP(loops)
+	if p := host.Lacks(what, needs...); p != nil {
 		return nil, fmt.Errorf("open interface %s: %w", c.Interface, p)
 	}
 	h := &Hook{config: c, run: record.NewRun(), promisc: -1, sockets: map[int]int{}}
