@@ -148,12 +148,37 @@ func appendEthernet(dst []byte, r *record.Record) []byte {
 	dst = append(dst, " > "...)
 	dst = appendMAC(dst, r.DestinationMAC)
 	if r.Present.Has(packet.FieldEtherType) {
-		dst = append(dst, ", ethertype 0x"...)
-		dst = appendHex16(dst, r.EtherType)
+		dst = appendEtherType(append(dst, ", "...), r.EtherType)
 	}
 	dst = append(dst, ", length "...)
 	dst = strconv.AppendUint(dst, uint64(r.OrigLen), 10)
 	return append(dst, ": "...)
+}
+
+// The EtherTypes with names (IEEE Registration Authority).
+const (
+	etherTypeIPv4 = 0x0800
+	etherTypeARP  = 0x0806
+	etherTypeIPv6 = 0x86dd
+)
+
+// appendEtherType names the types that have lines of their own.
+func appendEtherType(dst []byte, t uint16) []byte {
+	name := ""
+	switch t {
+	case etherTypeIPv4:
+		name = "IPv4"
+	case etherTypeIPv6:
+		name = "IPv6"
+	case etherTypeARP:
+		name = "ARP"
+	}
+	dst = append(dst, "ethertype "...)
+	if name == "" {
+		return appendHex16(append(dst, "0x"...), t)
+	}
+	dst = append(append(dst, name...), " (0x"...)
+	return append(appendHex16(dst, t), ')')
 }
 
 func appendVLAN(dst []byte, r *record.Record, always bool) []byte {
@@ -216,9 +241,11 @@ func appendOther(dst []byte, r *record.Record) []byte {
 }
 
 func (p *Printer) appendIP(dst []byte, r *record.Record) []byte {
-	if r.IPVersion == 6 {
+	switch {
+	case p.Ethernet && r.Present.Has(packet.FieldEtherType): // says it already
+	case r.IPVersion == 6:
 		dst = append(dst, "IP6 "...)
-	} else {
+	default:
 		dst = append(dst, "IP "...)
 	}
 	if p.Verbose > 0 {
@@ -236,28 +263,97 @@ func (p *Printer) appendIP(dst []byte, r *record.Record) []byte {
 	return p.appendTransport(dst, r)
 }
 
+// appendIPDetails adds what the IP header says beside the addresses, as far as
+// the frame holds it.
 func appendIPDetails(dst []byte, r *record.Record) []byte {
 	dst = append(dst, '(')
-	for _, d := range [...]struct {
-		name  string
-		field packet.Field
-		value uint64
-	}{
-		{"tos", packet.FieldTOS, uint64(r.TOS)}, {"ttl", packet.FieldTTL, uint64(r.TTL)},
-		{"id", packet.FieldIdentification, uint64(r.Identification)}, {"offset", packet.FieldFragmentOffset, uint64(r.FragmentOffset)},
-		{"flags", packet.FieldIPFlags, uint64(r.IPFlags)}, {"proto", packet.FieldProtocol, uint64(r.Protocol)},
-		{"flow", packet.FieldFlowLabel, uint64(r.FlowLabel)}, {"length", packet.FieldTotalLength, uint64(r.TotalLength)},
-	} {
-		if !r.Present.Has(d.field) {
-			continue
-		}
-		if dst[len(dst)-1] != '(' {
-			dst = append(dst, ", "...)
-		}
-		dst = append(append(dst, d.name...), ' ')
-		dst = strconv.AppendUint(dst, d.value, 10)
+	start := len(dst)
+	has := func(f packet.Field) bool { return r.Present.Has(f) }
+	ttl := "ttl "
+	if r.IPVersion == 6 {
+		ttl = "hlim "
+	}
+	if has(packet.FieldTOS) && r.IPVersion == 4 {
+		dst = strconv.AppendUint(append(dst, "tos 0x"...), uint64(r.TOS), 16)
+	} else if has(packet.FieldTOS) && r.TOS != 0 {
+		dst = strconv.AppendUint(append(dst, "class 0x"...), uint64(r.TOS), 16)
+	}
+	if has(packet.FieldFlowLabel) && r.FlowLabel != 0 {
+		dst = appendHex20(append(comma(dst, start), "flowlabel 0x"...), r.FlowLabel)
+	}
+	if has(packet.FieldTTL) {
+		dst = appendCount(comma(dst, start), ttl, uint64(r.TTL))
+	}
+	if has(packet.FieldIdentification) {
+		dst = appendCount(comma(dst, start), "id ", uint64(r.Identification))
+	}
+	if has(packet.FieldFragmentOffset) {
+		dst = appendCount(comma(dst, start), "offset ", uint64(r.FragmentOffset)*8) // bytes, as tcpdump
+	}
+	if has(packet.FieldIPFlags) {
+		dst = appendIPFlags(append(comma(dst, start), "flags "...), r.IPFlags)
+	}
+	if has(packet.FieldProtocol) {
+		dst = appendProtocol(append(comma(dst, start), "proto "...), r.Protocol)
+	}
+	if has(packet.FieldTotalLength) {
+		dst = appendCount(comma(dst, start), "length ", uint64(r.TotalLength))
 	}
 	return append(dst, ") "...)
+}
+
+// comma separates what comes from what there is since start.
+func comma(dst []byte, start int) []byte {
+	if len(dst) == start {
+		return dst
+	}
+	return append(dst, ", "...)
+}
+
+func appendCount(dst []byte, name string, n uint64) []byte {
+	return strconv.AppendUint(append(dst, name...), n, 10)
+}
+
+// appendIPFlags adds the three flags of RFC 791 3.1 in tcpdump's words: more
+// fragments is "+", the reserved bit "rb".
+func appendIPFlags(dst []byte, flags uint8) []byte {
+	dst = append(dst, '[')
+	start := len(dst)
+	for _, f := range [...]struct {
+		bit  uint8
+		name string
+	}{{1, "+"}, {2, "DF"}, {4, "rb"}} {
+		if flags&f.bit == 0 {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, f.name...)
+	}
+	if len(dst) == start {
+		dst = append(dst, "none"...)
+	}
+	return append(dst, ']')
+}
+
+// appendProtocol adds an IANA protocol number with its name.
+func appendProtocol(dst []byte, p uint8) []byte {
+	name := "unknown"
+	switch p {
+	case protoICMP:
+		name = "ICMP"
+	case protoTCP:
+		name = "TCP"
+	case protoUDP:
+		name = "UDP"
+	case protoICMPv6:
+		name = "ICMPv6"
+	case protoSCTP:
+		name = "SCTP"
+	}
+	dst = append(append(dst, name...), " ("...)
+	return append(strconv.AppendUint(dst, uint64(p), 10), ')')
 }
 
 // The IANA protocol numbers with a line of their own.
@@ -279,14 +375,8 @@ func (p *Printer) appendTransport(dst []byte, r *record.Record) []byte {
 	case r.Present.Has(packet.FieldUDPLength):
 		return appendLength(append(dst, "UDP"...), uint64(r.UDPLength)-uint64(min(r.UDPLength, 8)))
 	case r.Present.Has(packet.FieldICMPType):
-		if r.Protocol == protoICMPv6 {
-			dst = append(dst, "ICMP6, type "...)
-		} else {
-			dst = append(dst, "ICMP, type "...)
-		}
-		dst = strconv.AppendUint(dst, uint64(r.ICMPType), 10)
-		dst = append(dst, " code "...)
-		dst = strconv.AppendUint(dst, uint64(r.ICMPCode), 10)
+		dst = appendICMP(dst, r)
+	case !r.Present.Has(packet.FieldProtocol): // the header ends before it
 	case r.Protocol == protoTCP:
 		dst = append(dst, "tcp"...)
 	case r.Protocol == protoUDP:
@@ -299,12 +389,56 @@ func (p *Printer) appendTransport(dst []byte, r *record.Record) []byte {
 		dst = append(dst, "ip-proto-"...)
 		dst = strconv.AppendUint(dst, uint64(r.Protocol), 10)
 	}
-	return appendLength(dst, uint64(r.TotalLength))
+	return appendPayloadLength(dst, r)
+}
+
+// appendPayloadLength adds the length of what follows the IP headers, in bytes,
+// where they say it.
+func appendPayloadLength(dst []byte, r *record.Record) []byte {
+	if !r.Present.Has(packet.FieldTotalLength) {
+		return dst
+	}
+	header := uint64(0)
+	switch {
+	case r.IPVersion == 6:
+		header = 40
+		if r.Present.Has(packet.FieldExtensionHeaders) {
+			header += uint64(r.ExtensionHeaders)
+		}
+	case r.Present.Has(packet.FieldIPHeaderLen):
+		header = uint64(r.IPHeaderLen)
+	}
+	return appendLength(dst, uint64(r.TotalLength)-min(header, uint64(r.TotalLength)))
+}
+
+// icmpNames are the types that people look for, by tcpdump's names.
+var icmpNames = map[uint8]string{0: "echo reply", 8: "echo request"}
+
+var icmp6Names = map[uint8]string{
+	128: "echo request", 129: "echo reply", 133: "router solicitation", 134: "router advertisement",
+	135: "neighbor solicitation", 136: "neighbor advertisement",
+}
+
+func appendICMP(dst []byte, r *record.Record) []byte {
+	family, names := "ICMP ", icmpNames
+	if r.Protocol == protoICMPv6 {
+		family, names = "ICMP6, ", icmp6Names
+	}
+	dst = append(dst, family...)
+	if name := names[r.ICMPType]; name != "" {
+		return append(dst, name...)
+	}
+	dst = appendCount(dst, "type ", uint64(r.ICMPType))
+	return appendCount(dst, " code ", uint64(r.ICMPCode))
 }
 
 // tcpFlagLetters are tcpdump's, lowest bit first: FIN SYN RST PSH ACK URG ECE
 // CWR NS.
 const tcpFlagLetters = "FSRP.UEWe"
+
+// tcpNumbered are the flags whose segments show a sequence number even without
+// data: FIN, SYN, RST.
+const tcpNumbered = 1 | 2 | 4
 
 func (p *Printer) appendTCP(dst []byte, r *record.Record) []byte {
 	dst = appendTCPFlags(append(dst, "Flags "...), r.TCPFlags)
@@ -313,8 +447,9 @@ func (p *Printer) appendTCP(dst []byte, r *record.Record) []byte {
 		dst = appendHex16(dst, r.TCPChecksum)
 	}
 	data := uint64(r.TCPDataLen(r.OrigLen))
-	dst = append(dst, ", seq "...)
-	dst = strconv.AppendUint(dst, uint64(r.SequenceNumber), 10)
+	if data > 0 || r.TCPFlags&tcpNumbered != 0 {
+		dst = appendCount(dst, ", seq ", uint64(r.SequenceNumber))
+	}
 	if data > 0 {
 		dst = append(dst, ':')
 		dst = strconv.AppendUint(dst, uint64(r.SequenceNumber+uint32(data)), 10)
@@ -331,9 +466,8 @@ func (p *Printer) appendTCP(dst []byte, r *record.Record) []byte {
 		dst = append(dst, ", urg "...)
 		dst = strconv.AppendUint(dst, uint64(r.UrgentPointer), 10)
 	}
-	if p.Verbose > 0 && r.Present.Has(packet.FieldTCPOptions) {
-		dst = append(dst, ", options 0x"...)
-		dst = hex.AppendEncode(dst, r.TCPOptions)
+	if r.Present.Has(packet.FieldTCPOptions) && len(r.TCPOptions) > 0 {
+		dst = appendTCPOptions(append(dst, ", "...), r.TCPOptions)
 	}
 	return appendLength(dst, data)
 }
@@ -380,6 +514,11 @@ func appendMAC(dst []byte, m [6]byte) []byte {
 		dst = hex.AppendEncode(dst, m[i:i+1])
 	}
 	return dst
+}
+
+// appendHex20 adds the 20 bits of a flow label.
+func appendHex20(dst []byte, v uint32) []byte {
+	return hex.AppendEncode(append(dst, "0123456789abcdef"[v>>16&0xf]), []byte{byte(v >> 8), byte(v)})
 }
 
 func appendHex16(dst []byte, v uint16) []byte {
