@@ -37,6 +37,7 @@ type captureOptions struct {
 	// lines on the terminal
 	line    lineFlags
 	brief   bool
+	eager   bool
 	numeric bool
 }
 
@@ -59,7 +60,8 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	o.save.register(cmd, "write frames to a capture `FILE` instead (.gz, .zst: compressed; '-': standard output)")
 	o.line.register(cmd)
 	lines := group(cmd, linesGroup)
-	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only")
+	f.BoolVar(&o.brief, "brief", false, "text: protocol and length only, as with -q, and still banner and table")
+	f.BoolVarP(&o.eager, "line-buffered", "l", false, "text: write each line at once, not ten times a second")
 	f.BoolVarP(&o.numeric, "no-names", "n", true, "addresses and ports as numbers (always so)")
 	lines()
 }
@@ -189,7 +191,7 @@ func (o *captureOptions) plan(s *streams) (capturePlan, error) {
 	if err := errors.Join(o.device.validate(), o.report.page.validate()); err != nil {
 		return p, err
 	}
-	p.printer = o.line.printer(o.brief)
+	p.printer = o.line.printer(o.brief || o.report.quiet)
 	if !slices.Contains([]string{"", untilRing, untilDecode, untilEncode}, o.until) {
 		return p, usageErrorf("--until %q: want ring, decode or encode", o.until)
 	}

@@ -52,7 +52,7 @@ func (p *pipeline) open(ctx context.Context) error {
 	case o.until != "":
 		p.sink = worker.SinkFunc(func(m *message.Message) { m.Done(m, nil) })
 	case o.save.path == "":
-		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer}
+		p.lines = &lineWriter{out: bufio.NewWriterSize(p.streams.out, 64<<10), printer: &p.plan.printer, eager: o.eager}
 	}
 	live := len(o.device.files) == 0
 	if live {
@@ -383,6 +383,7 @@ type lineWriter struct {
 	closed   bool
 	failed   error // why, unless the reader is gone
 	printer  linePrinter
+	eager    bool // flush each line
 }
 
 // linePrinter is what lineWriter needs of package line.
@@ -398,7 +399,11 @@ func (l *lineWriter) Append(r *record.Record, _ []byte) {
 		return
 	}
 	l.buf = l.printer.Append(l.buf[:0], r)
-	if _, err := l.out.Write(l.buf); err != nil {
+	_, err := l.out.Write(l.buf)
+	if err == nil && l.eager {
+		err = l.out.Flush()
+	}
+	if err != nil {
 		l.fail(err)
 	}
 }
