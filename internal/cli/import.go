@@ -245,11 +245,11 @@ func (im *importer) file(ctx context.Context, name string) error {
 func (im *importer) begin(name string) {
 	o := im.options
 	im.errors = nil
-	switch im.plan.encoding {
-	case codec.EncodingJSON:
-		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0,
-			worker.NewJSONEncoder(&im.origin, codec.JSONOptions{Schema: im.plan.schema}))
-	case codec.EncodingRaw:
+	switch e := im.plan.encoding; {
+	case e.HasDocuments():
+		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0, &worker.DocumentEncoder{Origin: &im.origin,
+			Documents: codec.NewDocuments(e, codec.JSONOptions{Schema: im.plan.schema})})
+	case e == codec.EncodingRaw:
 		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0, &worker.RawEncoder{Extras: o.headers})
 		return // raw frames are not judged
 	default:

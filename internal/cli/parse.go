@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,9 @@ type parseOptions struct {
 	rate   int
 	once   bool
 
-	serializer string
+	serializer      string
+	exactlyOnce     bool
+	transactionalID string
 }
 
 func newParseCommand(s *streams) *cobra.Command {
@@ -47,6 +50,7 @@ nothing, and what the next one writes again has the same ids.`,
 		Example: `  xcapa parse --brokers kafka:9092                       xcapa.raw to xcapa.packets
   xcapa parse --brokers kafka:9092 --topic pcap --output-topic parsed --encoding json
   xcapa parse --brokers kafka:9092 --topic pcap-files --flow-mode batch
+  xcapa parse --brokers kafka:9092 --exactly-once        records and offsets in one transaction
   xcapa parse --brokers kafka:9092 --once                what is there now, then end`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,6 +70,8 @@ nothing, and what the next one writes again has the same ids.`,
 	f.StringVar(&o.mode, "flow-mode", "stream", "what a message is: `stream` (a frame) or batch (a capture file's image: pcap or pcapng, also compressed)")
 	f.StringVar(&o.serializer, "serializer", "", "the encoding by the `CLASS` of Logisland's serializer, as in a job file")
 	f.IntVar(&o.rate, "rate", 0, "most messages a second of each partition (0: no limit)")
+	f.BoolVar(&o.exactlyOnce, "exactly-once", false, "write records and offsets in Kafka transactions: who reads committed messages sees each record once")
+	f.StringVar(&o.transactionalID, "transactional-id", "", "`ID` of this process with --exactly-once; each needs its own (default the group and the host's name)")
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	o.outputFlags.patient(cmd, "parse")
 	for name, usage := range map[string]string{
@@ -100,6 +106,9 @@ func (o *parseOptions) plan(s *streams) (parsePlan, error) {
 	}
 	if err := o.report.page.validate(); err != nil {
 		return p, err
+	}
+	if o.transactionalID != "" && !o.exactlyOnce {
+		return p, usageErrorf("--transactional-id goes with --exactly-once")
 	}
 	for _, t := range o.topics {
 		if t == o.output || t == o.errors {
@@ -136,6 +145,10 @@ func (o *parseOptions) parseEncoding() (codec.Encoding, error) {
 	return e, nil
 }
 
+// parseCommits is how often parse commits: what is written again after a kill,
+// and with transactions how long records wait to be seen.
+const parseCommits = 250 * time.Millisecond
+
 // runParse is the parse command from checked flags to final ledger.
 func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	plan, err := o.plan(s)
@@ -147,7 +160,16 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	} else if err != nil {
 		return kafkaError(err)
 	}
-	producer, err := kafka.NewProducer(ctx, plan.kafka)
+	// The stage has hooks of the consumer's and needs the producer: it is made
+	// between the two, which with transactions are made together.
+	var stage *indexer.Stage
+	group := kafka.Group{
+		ID: o.group, Topics: o.topics, Start: kafka.Start(o.start),
+		OnAssigned: func(ctx context.Context, at []kafka.Position) error { return stage.Assigned(ctx, at) },
+		OnRevoked:  func(ctx context.Context, at []kafka.Position) { stage.Revoked(ctx, at) },
+		OnLost:     func(at []kafka.Position) { stage.Lost(at) },
+	}
+	consumer, producer, err := o.connect(ctx, plan.kafka, group)
 	if err != nil {
 		return kafkaError(err)
 	}
@@ -162,19 +184,14 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	if err != nil {
 		return err
 	}
-	stage, err := indexer.NewParallel(indexer.Config{
+	stage, err = indexer.NewParallel(indexer.Config{
 		Name: "parse", DeadLetter: deadLetters(producer, o.errors), Once: o.once, Logger: plan.kafka.Logger,
-		OnBatch: func(b indexer.BatchStats) { rec.Batch(batchStatus(b)) },
+		OnBatch:        func(b indexer.BatchStats) { rec.Batch(batchStatus(b)) },
+		CommitInterval: parseCommits,
+		Transactional:  o.exactlyOnce, OnTransaction: parser.TransactionEnded,
 	}, parser.NewWork, parser.Room)
 	if err != nil {
 		return err
-	}
-	consumer, err := kafka.NewConsumer(ctx, plan.kafka, kafka.Group{
-		ID: o.group, Topics: o.topics, Start: kafka.Start(o.start),
-		OnAssigned: stage.Assigned, OnRevoked: stage.Revoked, OnLost: stage.Lost,
-	})
-	if err != nil {
-		return kafkaError(err)
 	}
 	ended := false
 	report, err := newReporter(s, &o.report, "parse", true, func() []ledger.Room {
@@ -194,10 +211,35 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	}
 	err = stage.Run(ctx, consumer)
 	closeProducer(producer, o.drain)
+	if o.exactlyOnce {
+		parser.TransactionEnded(false) // what none has committed
+	}
 	stop()
 	<-done
 	ended = true
 	return errors.Join(err, report.finish())
+}
+
+// connect makes consumer and producer: of one client with transactions, else
+// apart, so that neither waits for the other's connections.
+func (o *parseOptions) connect(ctx context.Context, c kafka.Config, g kafka.Group) (*kafka.Consumer, *kafka.Producer, error) {
+	if o.exactlyOnce {
+		id := o.transactionalID
+		if id == "" {
+			host, _ := os.Hostname()
+			id = o.group + "-" + host
+		}
+		return kafka.NewTransactional(ctx, c, g, id)
+	}
+	producer, err := kafka.NewProducer(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	consumer, err := kafka.NewConsumer(ctx, c, g)
+	if err != nil {
+		closeProducer(producer, 0)
+	}
+	return consumer, producer, err
 }
 
 // newOutput makes the output of one partition.

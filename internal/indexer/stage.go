@@ -44,6 +44,12 @@ type Config struct {
 	// transaction) does not reach its end before the next message.
 	Once bool
 
+	// Transactional says that a Commit of the consumer takes everything that was
+	// polled, together with what was produced of it, or nothing: the stage then
+	// settles all it has before each. OnTransaction is told how each one ended.
+	Transactional bool
+	OnTransaction func(committed bool)
+
 	CommitInterval time.Duration // 0 = DefaultCommitInterval
 	FlushTimeout   time.Duration // limit for a flush at rebalance and exit; 0 = DefaultFlushTimeout
 	MaxQueuedBytes int64         // of messages polled and not yet taken; 0 = DefaultMaxQueuedBytes
@@ -73,6 +79,7 @@ type Stage struct {
 	life      context.Context // set by Run: of the lanes
 	lanesDone sync.WaitGroup
 	paused    bool
+	moved     bool // partitions have gone in this transaction: it can only be aborted
 
 	mu     sync.Mutex
 	lanes  map[partition]*lane // with newWork
@@ -188,7 +195,7 @@ func (s *Stage) loop(ctx context.Context) error {
 			return fmt.Errorf("read from Kafka: %w", err)
 		}
 		s.throttle()
-		if time.Since(lastCommit) >= s.config.CommitInterval {
+		if time.Since(lastCommit) >= s.config.CommitInterval || s.moved || s.config.Transactional && s.paused {
 			s.commit(ctx)
 			lastCommit = time.Now()
 		}
@@ -327,6 +334,10 @@ func (s *Stage) atEnds() bool {
 // commit stores what is settled. An error is not final: the next one, or the
 // next owner, makes up for it.
 func (s *Stage) commit(ctx context.Context) {
+	if s.config.Transactional {
+		s.commitTransaction(ctx)
+		return
+	}
 	due := s.offsets.due()
 	if len(due) == 0 {
 		return
@@ -343,15 +354,17 @@ func (s *Stage) commit(ctx context.Context) {
 // finish flushes what was begun, commits and leaves the group, each within
 // limits; stop ends the worker's waiting.
 func (s *Stage) finish(stop func()) error {
-	lanes := s.allLanes()
-	for _, l := range lanes {
-		l.queue.discard()
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*s.config.FlushTimeout)
 	defer cancel()
-	s.offsets.stop(s.offsets.parts())
-	if !s.flush(ctx, lanes) {
-		stop() // a Write that still waits has to end before Close asks again
+	if !s.config.Transactional { // else what was polled is committed whole, or not at all
+		lanes := s.allLanes()
+		for _, l := range lanes {
+			l.queue.discard()
+		}
+		s.offsets.stop(s.offsets.parts())
+		if !s.flush(ctx, lanes) {
+			stop() // a Write that still waits has to end before Close asks again
+		}
 	}
 	s.commit(ctx)
 	if n := s.offsets.unsettled(); n > 0 {
@@ -425,6 +438,10 @@ func (s *Stage) Assigned(_ context.Context, at []Position) error {
 // Revoked is the consumer's hook: these partitions go to someone else when it
 // returns.
 func (s *Stage) Revoked(ctx context.Context, parts []Position) {
+	if s.config.Transactional { // what is open will be aborted
+		s.Lost(parts)
+		return
+	}
 	s.offsets.stop(parts)
 	s.flush(ctx, s.lanesOf(parts))
 	s.commit(ctx)
@@ -440,6 +457,7 @@ type releaser interface {
 
 // Lost is the consumer's hook: these partitions belong to someone else.
 func (s *Stage) Lost(parts []Position) {
+	s.moved = s.moved || s.config.Transactional && len(parts) > 0
 	s.offsets.drop(parts)
 	for _, p := range parts {
 		if s.revoked != nil {
@@ -447,6 +465,9 @@ func (s *Stage) Lost(parts []Position) {
 		}
 		if l := s.laneOf(partitionOf(p)); l != nil && l != s.shared {
 			l.end()
+			if s.config.Transactional {
+				<-l.done // nothing of it may get into the next transaction
+			}
 		}
 	}
 	s.mu.Lock()

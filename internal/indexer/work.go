@@ -20,13 +20,17 @@ type lane struct {
 	queue *queue
 	work  Work
 	stop  context.CancelFunc // ends what Work waits for
+	done  chan struct{}      // closed when the goroutine has ended
 }
 
 // startLane starts a goroutine for w.
 func (s *Stage) startLane(w Work) *lane {
 	ctx, stop := context.WithCancel(s.life)
-	l := &lane{queue: newQueue(&s.load), work: w, stop: stop}
-	s.lanesDone.Go(func() { s.run(ctx, l) })
+	l := &lane{queue: newQueue(&s.load), work: w, stop: stop, done: make(chan struct{})}
+	s.lanesDone.Go(func() {
+		defer close(l.done)
+		s.run(ctx, l)
+	})
 	return l
 }
 

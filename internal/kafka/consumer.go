@@ -46,7 +46,9 @@ const rebalanceTimeout = 60 * time.Second
 // Commit, Pause and Resume; Stats and Lag may be called from any.
 type Consumer struct {
 	fetcher
-	group Group
+	group   Group
+	session *kgo.GroupTransactSession // nil: no transactions
+	open    bool                      // a transaction is
 
 	// gate is full while the owner is outside Poll and Close, and while a hook
 	// runs. Blocking rebalances on polls is not enough: the client holds back
@@ -61,7 +63,19 @@ type Consumer struct {
 // partitions and messages. It dials nobody: Check and EnsureTopics ask at
 // start. The error is about c and g. ctx bounds the life of the connections;
 // Close all the same.
-func NewConsumer(ctx context.Context, c Config, g Group) (*Consumer, error) {
+func NewConsumer(_ context.Context, c Config, g Group) (*Consumer, error) {
+	r, err := prepareConsumer(c, g)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.connect(kgo.NewClient, r.options()...); err != nil {
+		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
+	}
+	return r, nil
+}
+
+// prepareConsumer makes a consumer without its client.
+func prepareConsumer(c Config, g Group) (*Consumer, error) {
 	c.Start = Start(firstSet(string(g.Start), string(c.Start)))
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
@@ -74,9 +88,6 @@ func NewConsumer(ctx context.Context, c Config, g Group) (*Consumer, error) {
 	r := &Consumer{group: g, gate: make(chan struct{}, 1)}
 	r.gate <- struct{}{}
 	r.config = c.withDefaults()
-	if err := r.connect(r.options()...); err != nil {
-		return nil, fmt.Errorf("configure Kafka consumer: %w", err)
-	}
 	return r, nil
 }
 
@@ -127,16 +138,23 @@ func firstSet(a, b string) string {
 // Poll must be called again within a minute, also when there is nothing to do:
 // the group rebalances only inside it.
 func (r *Consumer) Poll(ctx context.Context) ([]Batch, error) {
+	most := 0 // no limit
+	if r.session != nil {
+		most = transactionMessages
+	}
 	for {
 		<-r.gate
 		r.client.AllowRebalance()
-		fetches := r.client.PollRecords(ctx, 0)
+		fetches := r.client.PollRecords(ctx, most)
 		r.gate <- struct{}{} // a hook that is under way ends first
 
 		if err := r.fatalError(); err != nil {
 			return nil, err
 		}
 		batches, err := r.take(fetches)
+		if len(batches) > 0 {
+			err = errors.Join(err, r.begin())
+		}
 		if len(batches) > 0 || err != nil {
 			return batches, err
 		}
@@ -154,6 +172,9 @@ func isMoved(err error) bool {
 // Commit stores the next offsets to read, and waits for the answer. Commit only
 // what is settled. ErrRebalanced says that a partition is no longer ours.
 func (r *Consumer) Commit(ctx context.Context, next ...Position) error {
+	if r.session != nil {
+		return r.end(ctx, kgo.TryCommit)
+	}
 	if len(next) == 0 {
 		return nil
 	}
@@ -196,11 +217,12 @@ func (r *Consumer) Close(ctx context.Context) error {
 		return nil
 	}
 	r.closed = true
+	aborted := r.end(ctx, kgo.TryAbort)
 	r.closing.Store(&ctx)
 	<-r.gate
 	defer func() { r.gate <- struct{}{} }()
 	r.client.AllowRebalance()
 	err := r.client.LeaveGroupContext(ctx)
 	r.disconnect()
-	return explain("leave consumer group "+r.group.ID, &r.config, err)
+	return errors.Join(aborted, explain("leave consumer group "+r.group.ID, &r.config, err))
 }

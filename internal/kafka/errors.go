@@ -27,6 +27,7 @@ var (
 	ErrTopicRefused   = errors.New("Kafka refused access")
 	ErrTopicInvalid   = errors.New("Kafka refused to create the topic")
 	ErrTopicRecreated = errors.New("Kafka topic was deleted and created again")
+	ErrFenced         = errors.New("Kafka shut this producer out")
 )
 
 // ErrRebalanced is a commit's answer when the group has given the partitions to
@@ -100,6 +101,10 @@ func classify(c *Config, err error) (class error, advice string) {
 		return ErrTopicRefused, "the user needs the ACL READ on the consumer group"
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return ErrTopicRefused, "the user needs the ACL CREATE to make topics, or create them beforehand"
+	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		return ErrTopicRefused, "the user needs the ACLs WRITE and DESCRIBE on the transactional id"
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
+		return ErrFenced, "another process has started with the same transactional id, or this one was away for too long; give each process an id of its own"
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 		return ErrTopicRecreated, "start again to work with the new topic; what the old one held is gone"
 	case errors.Is(err, kerr.UnknownTopicOrPartition):

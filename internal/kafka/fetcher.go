@@ -54,8 +54,8 @@ type fetcher struct {
 	messages, bytes, poison, dataLoss atomic.Uint64
 }
 
-// connect makes the client; config is set before. It dials nobody.
-func (f *fetcher) connect(more ...kgo.Opt) error {
+// connect makes the client by create; config is set before. It dials nobody.
+func (f *fetcher) connect(create func(...kgo.Opt) (*kgo.Client, error), more ...kgo.Opt) error {
 	opts, err := clientOptions(&f.config, &f.link)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (f *fetcher) connect(more ...kgo.Opt) error {
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.AlwaysRetryEOF(), // a connection cut early is no reason to end; Check finds missing SASL
 	)
-	if f.client, err = kgo.NewClient(append(opts, more...)...); err != nil {
+	if f.client, err = create(append(opts, more...)...); err != nil {
 		f.unzip.close()
 		return err
 	}

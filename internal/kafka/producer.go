@@ -25,6 +25,7 @@ const messageOverhead = 384
 type Producer struct {
 	config Config
 	client *kgo.Client
+	shared bool // the client is a consumer's too, which closes it
 	link   link
 	slots  sync.Pool // of *slot
 	books  books
@@ -60,15 +61,7 @@ func NewProducer(ctx context.Context, c Config) (*Producer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configure Kafka producer: %w", err)
 	}
-	p := &Producer{
-		config: c.withDefaults(),
-		room:   make(chan struct{}, 1),
-		closed: make(chan struct{}),
-		idle:   make(chan struct{}, 1),
-
-		recreated: make(chan string, 16),
-	}
-	p.slots.New = func() any { return p.newSlot() }
+	p := prepareProducer(c.withDefaults())
 	opts, err := clientOptions(&p.config, &p.link)
 	if err != nil {
 		return nil, fmt.Errorf("configure Kafka producer: %w", err)
@@ -80,6 +73,20 @@ func NewProducer(ctx context.Context, c Config) (*Producer, error) {
 	p.client = client
 	p.helper.Go(p.renewTopics)
 	return p, nil
+}
+
+// prepareProducer makes a producer without its client; c has its defaults.
+func prepareProducer(c Config) *Producer {
+	p := &Producer{
+		config: c,
+		room:   make(chan struct{}, 1),
+		closed: make(chan struct{}),
+		idle:   make(chan struct{}, 1),
+
+		recreated: make(chan string, 16),
+	}
+	p.slots.New = func() any { return p.newSlot() }
+	return p
 }
 
 // renewTopics makes the client forget topics that were deleted and made again,
@@ -343,7 +350,9 @@ func (p *Producer) Close(ctx context.Context) error {
 		}
 		flushErr := p.client.Flush(ctx)
 		left := p.books.pending()
-		p.client.Close()
+		if !p.shared {
+			p.client.Close()
+		}
 		p.helper.Wait()
 		for p.books.pending() > 0 {
 			<-p.idle

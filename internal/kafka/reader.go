@@ -235,7 +235,7 @@ func openDirect(c Config, spans map[kgoPartition]span) (*direct, error) {
 		at[p.topic][p.partition] = kgo.NewOffset().At(s.start)
 	}
 	// An offset that retention has passed meanwhile: the oldest there is.
-	if err := d.connect(kgo.ConsumePartitions(at), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())); err != nil {
+	if err := d.connect(kgo.NewClient, kgo.ConsumePartitions(at), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())); err != nil {
 		return nil, fmt.Errorf("configure Kafka reader: %w", err)
 	}
 	return d, nil

@@ -43,7 +43,12 @@ type Parser struct {
 	config  Config
 	errors  worker.ErrorCounts
 	damaged atomic.Uint64 // places in images that could not be read
+
+	last, aborted sum // at the end of the latest transaction; of those that were aborted
 }
+
+// sum is what transactions have done.
+type sum struct{ out, errors, suppressed atomic.Uint64 }
 
 // New makes a parser for c.
 func New(c Config) (*Parser, error) {
@@ -56,6 +61,24 @@ func New(c Config) (*Parser, error) {
 // Room is the account of what the stage produces, as the producer has it.
 func (p *Parser) Room() ledger.Room { return p.config.Producer() }
 
+// TransactionEnded tells how a transaction ended: what an aborted one delivered
+// is not there, and is read again. One goroutine calls it.
+func (p *Parser) TransactionEnded(committed bool) {
+	for _, c := range []struct {
+		now           uint64
+		last, aborted *atomic.Uint64
+	}{
+		{p.config.Producer().Out, &p.last.out, &p.aborted.out},
+		{p.errors.Delivered(), &p.last.errors, &p.aborted.errors},
+		{p.errors.Suppressed(), &p.last.suppressed, &p.aborted.suppressed},
+	} {
+		if !committed {
+			c.aborted.Add(c.now - c.last.Load())
+		}
+		c.last.Store(c.now)
+	}
+}
+
 // Books completes the rooms of the stage (fetch, decode, kafka) in place. ended
 // says that no answer is waited for any more. What the producer gave up is not
 // lost: its offsets stay uncommitted, and Kafka delivers it again.
@@ -63,16 +86,18 @@ func (p *Parser) Books(rooms []ledger.Room, ended bool) []ledger.Room {
 	decode, r := &rooms[len(rooms)-2], &rooms[len(rooms)-1]
 	r.In = decode.Out - decode.Counts[ledger.ErrorsTopic]
 	r.Dropped = nil
-	r.Drop(ledger.ErrorSuppressed, p.errors.Suppressed())
-	switch settled := r.Out + r.DroppedTotal(); {
+	r.Drop(ledger.ErrorSuppressed, p.errors.Suppressed()-p.aborted.suppressed.Load())
+	r.Out -= p.aborted.out.Load()
+	r.Passed = p.aborted.out.Load() + p.aborted.suppressed.Load()
+	switch settled := r.Out + r.DroppedTotal() + r.Passed; {
 	case ended && r.In > settled:
-		r.Passed = r.In - settled
+		r.Passed += r.In - settled
 	case !ended && r.In < settled:
 		r.In = settled // of a run that is not counted yet
 	}
 	r.Counts = map[string]uint64{}
 	for name, n := range map[string]uint64{
-		ledger.ErrorsTopic: p.errors.Delivered(), "given_back": r.Passed, "damaged": p.damaged.Load(),
+		ledger.ErrorsTopic: p.errors.Delivered() - p.aborted.errors.Load(), "given_back": r.Passed, "damaged": p.damaged.Load(),
 	} {
 		if n > 0 {
 			r.Counts[name] = n

@@ -76,13 +76,30 @@ type parser struct {
 	parser   *parse.Parser
 	producer *kafka.Producer
 	source   *kafka.Consumer
+
+	transactional bool
 }
 
 func (r *rig) parser(change func(*parse.Config, *indexer.Config)) *parser {
 	r.t.Helper()
-	p := &parser{}
+	return r.transactional("", change)
+}
+
+// transactional is parser with transactions under an id; "" is without.
+func (r *rig) transactional(transactionalID string, change func(*parse.Config, *indexer.Config)) *parser {
+	r.t.Helper()
+	p := &parser{transactional: transactionalID != ""}
 	var err error
-	if p.producer, err = kafka.NewProducer(r.t.Context(), r.kafka); err != nil {
+	group := kafka.Group{ID: "xcapa-parse", Topics: []string{rawTopic},
+		OnAssigned: func(ctx context.Context, at []kafka.Position) error { return p.stage.Assigned(ctx, at) },
+		OnRevoked:  func(ctx context.Context, at []kafka.Position) { p.stage.Revoked(ctx, at) },
+		OnLost:     func(at []kafka.Position) { p.stage.Lost(at) }}
+	if transactionalID != "" {
+		p.source, p.producer, err = kafka.NewTransactional(r.t.Context(), r.kafka, group, transactionalID)
+	} else if p.producer, err = kafka.NewProducer(r.t.Context(), r.kafka); err == nil {
+		p.source, err = kafka.NewConsumer(r.t.Context(), r.kafka, group)
+	}
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	c := parse.Config{NewOutput: blocks, Produce: p.producer.Produce, Producer: p.producer.Room, ErrorsTopic: errorsTopic}
@@ -94,12 +111,10 @@ func (r *rig) parser(change func(*parse.Config, *indexer.Config)) *parser {
 	if p.parser, err = parse.New(c); err != nil {
 		r.t.Fatal(err)
 	}
-	if p.stage, err = indexer.NewParallel(s, p.parser.NewWork, p.parser.Room); err != nil {
-		r.t.Fatal(err)
+	if s.Transactional = transactionalID != ""; s.Transactional {
+		s.OnTransaction = p.parser.TransactionEnded
 	}
-	p.source, err = kafka.NewConsumer(r.t.Context(), r.kafka, kafka.Group{ID: "xcapa-parse", Topics: []string{rawTopic},
-		OnAssigned: p.stage.Assigned, OnRevoked: p.stage.Revoked, OnLost: p.stage.Lost})
-	if err != nil {
+	if p.stage, err = indexer.NewParallel(s, p.parser.NewWork, p.parser.Room); err != nil {
 		r.t.Fatal(err)
 	}
 	return p
@@ -113,6 +128,9 @@ func (p *parser) run(ctx context.Context, t testing.TB) *ledger.Ledger {
 	}
 	if err := p.producer.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if p.transactional {
+		p.parser.TransactionEnded(false)
 	}
 	l := &ledger.Ledger{Final: true, Rooms: p.parser.Books(p.stage.Rooms(), true)}
 	l.Settle()
@@ -136,18 +154,23 @@ func (r *rig) read(topic string) []message.Message {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var want int64
+	left := map[int32]int64{} // an end marker of a transaction takes an offset too
 	for _, e := range ends {
-		want += e.Offset
+		if e.Offset > 0 {
+			left[e.Partition] = e.Offset
+		}
 	}
 	var out []message.Message
-	for int64(len(out)) < want {
+	for len(left) > 0 {
 		batches, err := c.Poll(ctx)
 		if err != nil {
-			r.t.Fatalf("read %s: %v after %d of %d messages", topic, err, len(out), want)
+			r.t.Fatalf("read %s: %v after %d messages, partitions left %v", topic, err, len(out), left)
 		}
 		for _, b := range batches {
 			out = append(out, b.Messages...)
+			if b.Next >= left[b.Partition] {
+				delete(left, b.Partition)
+			}
 		}
 	}
 	return out
