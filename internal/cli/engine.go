@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"xcapa/internal/doctor"
@@ -83,6 +84,9 @@ func (o *deviceOptions) prepare(name string, notes func(string)) (engine, why st
 	findings := doctor.Run(context.Background(), startLimit, append(doctor.HostChecks(engine), checks...))
 	for _, f := range findings {
 		if f.State == doctor.Fail && f.Stops == nil {
+			if !strings.Contains(f.Found, name) {
+				f.Found = name + ": " + f.Found
+			}
 			notes((&host.Problem{Found: f.Found, Why: f.Why, Mend: f.Mend, Or: f.Or}).Error())
 		}
 	}

@@ -133,7 +133,7 @@ func (p *pipeline) openDevices() error {
 		return err
 	}
 	for _, name := range p.options.device.interfaces {
-		d, err := openDevice(name, &p.options.device, func(n string) { p.notes = append(p.notes, name+": "+n) })
+		d, err := openDevice(name, &p.options.device, func(n string) { p.notes = append(p.notes, n) })
 		if err != nil {
 			return err
 		}

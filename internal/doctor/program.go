@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strings"
 
 	"xcapa/internal/host"
@@ -28,7 +29,9 @@ func (s *subject) program() Finding {
 	}
 	if own := s.ownProgram(); own != "" {
 		f := okay("a capture of xcapa is running here: XDP %s", own)
-		if s.xdp() && !s.Replace {
+		if s.xdp() && !s.Replace { // nothing is wrong, but a second one cannot start
+			p.Found, p.Why = fmt.Sprintf("another capture of xcapa is running on %s: XDP %s", s.Name, own), "an interface runs one"
+			p.Mend, p.Or = "", "stop it, or take its interface away from it with --replace"
 			f.Stops = p
 		}
 		return f
