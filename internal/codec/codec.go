@@ -21,7 +21,7 @@ type Row struct {
 // Failure is one entry of the errors topic: a bad packet, a message that could
 // not be read, or a document that was refused for good.
 type Failure struct {
-	TimestampNanos int64  // when it was noticed
+	TimestampNanos int64  // of the packet; without one, when the failure was noticed
 	Stage          string // capture, parse, import, index
 	Code           string // a decode status, or the stage's own reason
 	Layer          string // "" where there is none
