@@ -398,7 +398,7 @@ func TestValidate(t *testing.T) {
 		{"any_address", Config{Listen: "0.0.0.0:9092"}, "no authentication"},
 		{"no_port", Config{Listen: "127.0.0.1"}, "127.0.0.1:PORT"},
 		{"bad_port", Config{Listen: "127.0.0.1:kafka"}, "not a port"},
-		{"small", Config{Limit: 1 << 20}, "at least 64 MiB"},
+		{"small", Config{Limit: 1 << 20}, "at least 96 MiB"},
 		{"partitions", Config{Partitions: -1}, "1 to 1024"},
 	}
 	for _, tt := range tests {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -15,7 +17,7 @@ const (
 	DefaultLimit      = 512 << 20
 	DefaultTrimEvery  = time.Second
 
-	minLimit = 64 << 20
+	minLimit = 96 << 20
 )
 
 // Config says how Run serves.
@@ -63,7 +65,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("embedded broker: %d partitions is out of range: 1 to 1024", c.Partitions))
 	}
 	if c.Limit < minLimit {
-		errs = append(errs, fmt.Errorf("embedded broker: a limit of %d bytes is too small: give at least 64 MiB", c.Limit))
+		errs = append(errs, fmt.Errorf("embedded broker: a limit of %d bytes is too small: give at least 96 MiB", c.Limit))
 	}
 	if c.TrimEvery < 10*time.Millisecond {
 		errs = append(errs, fmt.Errorf("embedded broker: trimming every %v is too often: give at least 10ms", c.TrimEvery))
@@ -104,8 +106,20 @@ func (c Config) budget() int64 {
 }
 
 // heap is what of the limit is left for Go's heap.
-func (c Config) heap() int64 { return c.Limit - processBytes }
+func (c Config) heap() int64 { return c.Limit - processBytes() }
 
-// processBytes is what the process takes beside its heap: the binary's pages,
-// stacks, and what the heap oversteps its limit by before a collection ends.
-const processBytes = 24 << 20
+// processBytes is what the process takes beside its heap: the pages of its
+// binary, which grow with the program, and 20 MiB for those not touched yet, for
+// stacks, and for what the heap oversteps its limit by before a collection ends.
+var processBytes = sync.OnceValue(func() int64 {
+	const usual = 36 << 20 // of the binary, where the kernel does not say
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return usual + 20<<20
+	}
+	var size, resident, shared int64 // in pages; proc(5)
+	if _, err := fmt.Sscan(string(b), &size, &resident, &shared); err != nil {
+		return usual + 20<<20
+	}
+	return shared*int64(os.Getpagesize()) + 20<<20
+})

@@ -16,8 +16,8 @@
 //     Consumers are served all the time, and that is what makes room.
 //   - The budget for records is a part of the limit: kfake keeps a log in
 //     segments whose memory doubles as they grow and is freed by whole
-//     segments, requests are read into memory, and Go's heap has slack. See
-//     budgetFor.
+//     segments, requests are read into memory, and Go's heap has slack. The
+//     pages of the binary count too: see processBytes.
 //   - kfake allocates what a connection's first four bytes claim. The listener
 //     cuts connections that claim more than a Kafka request may have: a browser
 //     pointed at the port would take 1.2 GB.

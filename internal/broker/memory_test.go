@@ -95,7 +95,7 @@ func TestMemoryStaysBelowLimit(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("sends several hundred MB, and measures memory")
 	}
-	const limit, size = 64 << 20, 140_000
+	const limit, size = minLimit, 140_000
 	const n = 300 << 20 / size
 	addr, pid := startChild(t, limit)
 	config := kafka.Config{Brokers: []string{addr}, MaxBufferedBytes: 8 << 20, Compression: "none"}

@@ -33,11 +33,15 @@ type indexOptions struct {
 
 	store       string
 	storeWindow time.Duration
+	storeMemory byteSize
 
 	elastic  elasticFlags
 	template bool
 	showKey  bool
 }
+
+// defaultStoreMemory is a million packets.
+const defaultStoreMemory = 256 << 20
 
 func newIndexCommand(s *streams) *cobra.Command {
 	var o indexOptions
@@ -75,6 +79,8 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.BoolVar(&o.once, "once", false, "stop at the end the topics have now")
 	f.StringVar(&o.store, "store", "", "`FOLDER` of a local Parquet store")
 	f.DurationVar(&o.storeWindow, "store-window", 60*time.Second, "time span of one Parquet file")
+	o.storeMemory = defaultStoreMemory
+	f.Var(&o.storeMemory, "store-memory", "most `SIZE` of rows that wait for their files, some 240 bytes each; beyond it files are written before their time")
 	es := group(cmd, elasticGroup)
 	f.BoolVar(&o.template, "install-template", true, "install the index template where it is missing")
 	f.IntVar(&o.elastic.BatchDocs, "batch-size", elastic.DefaultBatchDocs, "documents in a bulk request")
@@ -189,6 +195,7 @@ func deadLetters(p *kafka.Producer, topic string) func(context.Context, *codec.F
 func (o *indexOptions) destination(ctx context.Context, cfg kafka.Config, dead elastic.DeadLetter) (indexer.Destination, error) {
 	if o.store != "" {
 		s, err := store.New(o.store, store.Options{Window: o.storeWindow, Logger: cfg.Logger,
+			WindowBytes: int64(o.storeMemory) / 2, MemoryBytes: int64(o.storeMemory),
 			TopicID: func(topic string) (string, error) { return kafka.TopicID(ctx, cfg, topic) }})
 		if err != nil {
 			return nil, withCode(exitUsage, err)

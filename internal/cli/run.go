@@ -158,7 +158,10 @@ func (v *supervisor) startStages(ctx context.Context, o *runOptions, capture []s
 		}
 		st.destination = "Elasticsearch"
 	} else {
-		index = append(index, "--store", o.store, "--store-window", o.window.String())
+		// What waits for its file waits in the broker too: a small broker
+		// would be full before a window is over.
+		memory := min(o.limit/2, defaultStoreMemory)
+		index = append(index, "--store", o.store, "--store-window", o.window.String(), "--store-memory", memory.String())
 	}
 	if st.index, err = v.startStage("index", 2, index...); err != nil {
 		return nil, err
