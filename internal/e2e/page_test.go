@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 	"xcapa/internal/ledger"
 	"xcapa/internal/status"
 	"xcapa/internal/testnet"
+	"xcapa/internal/veth"
 )
 
 // The demo's page shows its stages while they run, and goes with them.
@@ -79,9 +82,20 @@ func TestDemoPage(t *testing.T) {
 
 // fetch gets a page; code 0: nobody answers.
 func fetch(url string) (code int, body string) {
-	client := http.Client{Timeout: 5 * time.Second}
-	defer client.CloseIdleConnections()
-	resp, err := client.Get(url)
+	return get(&http.Transport{}, url)
+}
+
+// fetchFrom is fetch from inside end.
+func fetchFrom(end *veth.End, url string) (code int, body string) {
+	return get(&http.Transport{DialContext: func(_ context.Context, network, addr string) (conn net.Conn, err error) {
+		err = end.Do(func() error { conn, err = net.DialTimeout(network, addr, 5*time.Second); return err })
+		return conn, err
+	}}, url)
+}
+
+func get(by *http.Transport, url string) (code int, body string) {
+	defer by.CloseIdleConnections()
+	resp, err := (&http.Client{Timeout: 5 * time.Second, Transport: by}).Get(url)
 	if err != nil {
 		return 0, ""
 	}
