@@ -193,6 +193,11 @@ func (h *exampleHost) makeFiles(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(h.dir, "captures", "one.pcap"), string(pcap))
 	writeFile(t, filepath.Join(h.dir, "fastcapa.conf"), "[kafka-global]\nmetadata.broker.list = kafka:9092\n")
+	job, err := os.ReadFile(tutorialFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(h.dir, "index-network-packets.yml"), string(job))
 	writeFile(t, filepath.Join(h.dir, "key"), "an-api-key\n")
 	writeFile(t, filepath.Join(h.dir, "xcapa.yaml"), "brokers: kafka:9092\ncapture:\n  linger: 200ms\n")
 }
