@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"xcapa/internal/measure"
 )
 
 // The CPU-only comparisons are the benchmarks that stand beside the code, with
@@ -80,7 +82,7 @@ func (h *harness) microbench(m micro, binary string) (s sample, err error) {
 	cmd.Dir = filepath.Join("internal", m.pkg)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	var out []byte
-	err = withAffinity(h.place.app, func() error { out, err = cmd.CombinedOutput(); return err })
+	err = measure.On(h.place.App, func() error { out, err = cmd.CombinedOutput(); return err })
 	if err != nil {
 		return s, fmt.Errorf("%v: %w: %s", cmd.Args, err, out)
 	}

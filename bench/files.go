@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"xcapa/internal/measure"
 )
 
 const (
@@ -62,7 +64,7 @@ func (h *harness) has(command string) bool {
 func (h *harness) command(n uint64, args ...string) (s sample, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	begin := time.Now()
-	err = withAffinity(h.place.app, cmd.Run)
+	err = measure.On(h.place.App, cmd.Run)
 	if err != nil {
 		return s, fmt.Errorf("%v: %w", args, err)
 	}
@@ -81,7 +83,7 @@ func (h *harness) toBroker(args ...string) (s sample, err error) {
 		return s, err
 	}
 	begin := time.Now()
-	p, err := startOn(w.pair.Ends[1].Start, h.place.app, append(append([]string{h.binary}, args...), "--brokers", w.addr, "-q")...)
+	p, err := startOn(w.pair.Ends[1].Start, h.place.App, append(append([]string{h.binary}, args...), "--brokers", w.addr, "-q")...)
 	if err != nil {
 		return s, err
 	}
@@ -135,7 +137,7 @@ func (h *harness) send(n uint64, args []string) (s sample, err error) {
 		full[i] = replaceAll(a, "{if}", w.pair.Ends[0].Name)
 	}
 	begin := time.Now()
-	p, err := startOn(w.pair.Ends[0].Start, h.place.kernel, full...)
+	p, err := startOn(w.pair.Ends[0].Start, h.place.Kernel, full...)
 	if err != nil {
 		return s, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"xcapa/internal/ledger"
+	"xcapa/internal/measure"
 )
 
 const (
@@ -74,7 +75,7 @@ func (h *harness) indexTrial(trace, encoding string, args []string) (s sample, e
 	if err := w.startBroker("--limit", "2GiB"); err != nil {
 		return s, err
 	}
-	fill, err := startOn(w.pair.Ends[1].Start, h.place.app, h.binary, "capture", "-r", trace, "--brokers", w.addr, "--encoding", encoding, "-q", "--errors-in-output")
+	fill, err := startOn(w.pair.Ends[1].Start, h.place.App, h.binary, "capture", "-r", trace, "--brokers", w.addr, "--encoding", encoding, "-q", "--errors-in-output")
 	if err != nil {
 		return s, err
 	}
@@ -83,7 +84,7 @@ func (h *harness) indexTrial(trace, encoding string, args []string) (s sample, e
 		return s, err
 	}
 	portFile := filepath.Join(w.dir, "sink")
-	target, err := startOn(w.pair.Ends[1].Start, h.place.other, h.self, "peer", "sink", "-port-file", portFile)
+	target, err := startOn(w.pair.Ends[1].Start, h.place.Other, h.self, "peer", "sink", "-port-file", portFile)
 	if err != nil {
 		return s, err
 	}
@@ -109,12 +110,12 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 	}
 	sinkBefore := target.used()
 	begin := time.Now()
-	p, err := startOn(w.pair.Ends[1].Start, h.place.app, full...)
+	p, err := startOn(w.pair.Ends[1].Start, h.place.App, full...)
 	if err != nil {
 		return s, err
 	}
 	defer p.kill()
-	var before cpuTime
+	var before measure.CPU
 	if w.stats == "" {
 		if _, err := p.result(20 * time.Second); err != nil { // ready
 			return s, err
@@ -143,9 +144,9 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 		}
 	}
 	s.Seconds = time.Since(begin).Seconds()
-	used := p.used().minus(before)
-	s.CPU = float64(used.ran) / float64(s.Delivered)
-	s.Delay = used.delayed.Seconds() / s.Seconds
-	s.Other = float64(target.used().minus(sinkBefore).ran) / float64(s.Delivered)
+	used := p.used().Minus(before)
+	s.CPU = float64(used.Ran) / float64(s.Delivered)
+	s.Delay = used.Delayed.Seconds() / s.Seconds
+	s.Other = float64(target.used().Minus(sinkBefore).Ran) / float64(s.Delivered)
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -9,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"xcapa/internal/measure"
 )
 
 // machine is what a figure is worth nothing without.
@@ -24,7 +25,7 @@ type machine struct {
 }
 
 func describeMachine(binary string) machine {
-	m := machine{Go: runtime.Version(), Cores: allowedCPUs(), Tools: map[string]string{}}
+	m := machine{Go: runtime.Version(), Cores: measure.AllowedCores(), Tools: map[string]string{}}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])
@@ -65,37 +66,7 @@ func firstLine(name string, args ...string) string {
 	return strings.TrimSpace(line)
 }
 
-// allowedCPUs reads the affinity mask: runtime.NumCPU counts, it does not name.
-func allowedCPUs() []int {
-	var set unix.CPUSet
-	if unix.SchedGetaffinity(0, &set) != nil {
-		return nil
-	}
-	var cpus []int
-	for i := range len(set) * 64 {
-		if set.IsSet(i) {
-			cpus = append(cpus, i)
-		}
-	}
-	return cpus
-}
-
-// placement says which core does what: the generator's also does the receiving
-// interface's softirq; what is measured has another one to itself.
-type placement struct{ kernel, app, other int }
-
-func place(cpus []int) (placement, error) {
-	if len(cpus) < 2 {
-		return placement{}, fmt.Errorf("%d core(s) allowed: generator and receiver need one each, on one core a receiver starves (results would say nothing)", len(cpus))
-	}
-	p := placement{kernel: cpus[0], app: cpus[1], other: cpus[0]}
-	if len(cpus) > 2 {
-		p.other = cpus[2]
-	}
-	return p, nil
-}
-
-// softirqTicks is how long cpu was in softirq so far, in seconds.
+// softirqSeconds is how long cpu was in softirq so far, in seconds.
 func softirqSeconds(cpu int) float64 {
 	b, _ := os.ReadFile("/proc/stat")
 	for line := range strings.Lines(string(b)) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xcapa/bench/peers"
+	"xcapa/internal/measure"
 )
 
 // harness is one run of the suite.
@@ -21,7 +22,7 @@ type harness struct {
 	self    string // this program: the peers
 	python  string // with pcapy-ng and confluent-kafka; "" where pip did not answer
 	scratch string // kept between runs: binaries, jars, a virtual environment
-	place   placement
+	place   measure.Placement
 	length  time.Duration // of one trial's traffic
 	count   int           // rounds
 	full    bool
@@ -73,7 +74,7 @@ func run(args []string) error {
 		return fmt.Errorf("veth pairs and XDP take root: sudo make bench")
 	}
 	var err error
-	if h.place, err = place(allowedCPUs()); err != nil {
+	if h.place, err = measure.Place(measure.AllowedCores()); err != nil {
 		return err
 	}
 	if h.binary, err = filepath.Abs(h.binary); err != nil {

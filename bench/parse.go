@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"xcapa/internal/measure"
 )
 
 //go:embed seed/pom.xml
@@ -60,7 +62,7 @@ func (h *harness) parse() {
 func (h *harness) parser(args ...string) (s sample, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	var out []byte
-	err = withAffinity(h.place.app, func() error { out, err = cmd.Output(); return err })
+	err = measure.On(h.place.App, func() error { out, err = cmd.Output(); return err })
 	if err != nil {
 		return s, fmt.Errorf("%v: %w", args, err)
 	}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xcapa/bench/peers"
+	"xcapa/internal/measure"
 )
 
 // process is a child, pinned to one core.
@@ -55,7 +54,7 @@ type spawner func(*exec.Cmd) error
 // threads: the runtime needs them while the receiver is locked to its own.
 func startOn(spawn spawner, cpu int, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(args[0], args[1:]...), lines: make(chan string, 1024), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=3")
+	p.cmd.Env = append(os.Environ(), measure.GoOnOneCore)
 	p.cmd.Stderr = &p.words
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// Not StdoutPipe: Wait would close it under the reader.
@@ -64,7 +63,7 @@ func startOn(spawn spawner, cpu int, args ...string) (*process, error) {
 		return nil, err
 	}
 	p.cmd.Stdout = w
-	if err := withAffinity(cpu, func() error { return spawn(p.cmd) }); err != nil {
+	if err := measure.On(cpu, func() error { return spawn(p.cmd) }); err != nil {
 		r.Close()
 		w.Close()
 		return nil, fmt.Errorf("start %s: %w", strings.Join(args, " "), err)
@@ -73,23 +72,6 @@ func startOn(spawn spawner, cpu int, args ...string) (*process, error) {
 	go p.read(r)
 	go func() { p.err = p.cmd.Wait(); close(p.done) }()
 	return p, nil
-}
-
-// withAffinity runs f on a thread that may run on cpu alone; a child made there
-// inherits that.
-func withAffinity(cpu int, f func() error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var before, only unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return err
-	}
-	only.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("run on core %d: %w", cpu, err)
-	}
-	defer unix.SchedSetaffinity(0, &before)
-	return f()
 }
 
 func (p *process) read(r io.ReadCloser) {
@@ -154,25 +136,8 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// cpuTime is what a process has used, and how long its threads were ready to run
-// and not let, since they began. Threads that ended took their share with them.
-type cpuTime struct{ ran, delayed time.Duration }
-
-func (c cpuTime) minus(d cpuTime) cpuTime { return cpuTime{c.ran - d.ran, c.delayed - d.delayed} }
-
-// used reads /proc/PID/task/*/schedstat.
-func (p *process) used() (c cpuTime) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		var ran, delayed int64
-		if _, err := fmt.Sscan(string(b), &ran, &delayed); err == nil {
-			c.ran += time.Duration(ran)
-			c.delayed += time.Duration(delayed)
-		}
-	}
+// used is what the child used so far; nothing once it is gone.
+func (p *process) used() measure.CPU {
+	c, _ := measure.Used(p.cmd.Process.Pid)
 	return c
 }

@@ -225,7 +225,3 @@ func slug(s string) string {
 		return '-'
 	}, strings.ToLower(s))
 }
-
-func (p placement) String() string {
-	return fmt.Sprintf("core %d: generator, and with it the receiving interface's softirq; core %d: what is measured; core %d: broker, sink", p.kernel, p.app, p.other)
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/safchain/ethtool"
 
 	"xcapa/internal/ledger"
+	"xcapa/internal/measure"
 	"xcapa/internal/veth"
 )
 
@@ -135,7 +136,7 @@ func (w *wire) close() {
 // storing is what would be measured.
 func (w *wire) startBroker(flags ...string) (err error) {
 	file := filepath.Join(w.dir, "port")
-	w.broker, err = startOn(w.pair.Ends[1].Start, w.h.place.other, append([]string{w.h.binary, "broker", "--port-file", file,
+	w.broker, err = startOn(w.pair.Ends[1].Start, w.h.place.Other, append([]string{w.h.binary, "broker", "--port-file", file,
 		"--topics", "xcapa.packets,xcapa.raw,xcapa.errors", "--partitions", "4"}, flags...)...)
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (w *wire) startReceiver(r receiver) (err error) {
 		w.stats = filepath.Join(w.dir, "stats")
 		args = append(args, "--stats-file", w.stats, "--stats-interval", "50ms", "-q")
 	}
-	if w.rx, err = startOn(w.pair.Ends[1].Start, w.h.place.app, args...); err != nil {
+	if w.rx, err = startOn(w.pair.Ends[1].Start, w.h.place.App, args...); err != nil {
 		return err
 	}
 	switch r.kind {
@@ -193,7 +194,7 @@ func (w *wire) generate(t traffic, d time.Duration) (frames uint64, seconds floa
 	if t.rate > 0 {
 		args = append(args, "--rate", strconv.FormatFloat(t.rate, 'f', -1, 64))
 	}
-	p, err := startOn(w.pair.Ends[0].Start, w.h.place.kernel, args...)
+	p, err := startOn(w.pair.Ends[0].Start, w.h.place.Kernel, args...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -227,8 +228,8 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 	if err := w.startReceiver(r); err != nil {
 		return s, err
 	}
-	before, softirq := w.rx.used(), softirqSeconds(h.place.kernel)
-	var brokerBefore cpuTime
+	before, softirq := w.rx.used(), softirqSeconds(h.place.Kernel)
+	var brokerBefore measure.CPU
 	if w.broker != nil {
 		brokerBefore = w.broker.used()
 	}
@@ -236,7 +237,7 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 	if err != nil {
 		return s, err
 	}
-	softirq = softirqSeconds(h.place.kernel) - softirq
+	softirq = softirqSeconds(h.place.Kernel) - softirq
 	generated := time.Now()
 	used, rooms, err := w.settle(r, &s)
 	if err != nil {
@@ -247,13 +248,13 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 	if r.broker { // what lay in buffers was not delivered in the generator's time
 		s.Seconds += max(0, time.Since(generated).Seconds()-settlePause.Seconds())
 	}
-	spent := used.minus(before)
-	s.CPU = float64(spent.ran) / float64(max(s.Delivered, 1))
-	s.Delay = spent.delayed.Seconds() / s.Seconds
+	spent := used.Minus(before)
+	s.CPU = float64(spent.Ran) / float64(max(s.Delivered, 1))
+	s.Delay = spent.Delayed.Seconds() / s.Seconds
 	s.Core = seconds * 1e9 / float64(max(frames, 1))
 	s.Kernel = softirq * 1e9 / float64(max(frames, 1))
 	if w.broker != nil {
-		s.Other = float64(w.broker.used().minus(brokerBefore).ran) / float64(max(s.Delivered, 1))
+		s.Other = float64(w.broker.used().Minus(brokerBefore).Ran) / float64(max(s.Delivered, 1))
 	}
 	s.Lost = losses(frames, s.Delivered, rooms)
 	return s, nil
@@ -264,7 +265,7 @@ const settlePause = 150 * time.Millisecond
 
 // settle waits until the receiver has done its last work, reads what it used,
 // and ends it.
-func (w *wire) settle(r receiver, s *sample) (used cpuTime, rooms []ledger.Room, err error) {
+func (w *wire) settle(r receiver, s *sample) (used measure.CPU, rooms []ledger.Room, err error) {
 	switch r.kind {
 	case kindXcapa:
 		l, err := w.atRest()

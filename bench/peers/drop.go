@@ -8,9 +8,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"xcapa/bpf"
+	"xcapa/internal/load"
 )
 
 // drop attaches the ceiling: -stamp none, sequence or clock is xsk_redirect with
@@ -20,49 +20,41 @@ func drop(ctx context.Context, args []string) error {
 	name := f.String("i", "", "interface")
 	stamp := f.String("stamp", "count", "none, sequence, clock or count")
 	_ = f.Parse(args)
-	ifi, err := net.InterfaceByName(*name)
+	frames, detach, err := attachDrop(*name, *stamp)
 	if err != nil {
 		return err
 	}
-	program, counted, err := dropProgram(*stamp, ifi.Index)
-	if err != nil {
-		return err
-	}
-	l, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: ifi.Index, Flags: link.XDPDriverMode})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
+	defer detach()
 	ready()
 	<-ctx.Done()
-	n, err := counted()
+	n, err := frames()
 	if err != nil {
 		return err
 	}
 	return done(Result{Packets: n})
 }
 
-func dropProgram(stamp string, ifindex int) (*ebpf.Program, func() (uint64, error), error) {
-	if stamp == "count" {
-		return countAndDrop()
+func attachDrop(name, stamp string) (frames func() (uint64, error), detach func() error, err error) {
+	if s, ok := map[string]bpf.Stamp{"none": bpf.StampNone, "sequence": bpf.StampSequence, "clock": bpf.StampClock}[stamp]; ok {
+		c, err := load.OpenCeiling(name, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		return c.Frames, c.Close, nil
 	}
-	s := bpf.Settings{Stamp: map[string]bpf.Stamp{"sequence": bpf.StampSequence, "clock": bpf.StampClock}[stamp]}
-	o, err := bpf.LoadCeiling(s, ifindex)
+	ifi, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	// A queue without a socket would pass its frames; an unbound one will do.
-	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	program, frames, err := countAndDrop()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.Sockets.Put(uint32(0), uint32(fd)); err != nil {
+	l, err := link.AttachXDP(link.XDPOptions{Program: program, Interface: ifi.Index, Flags: link.XDPDriverMode})
+	if err != nil {
 		return nil, nil, err
 	}
-	return o.Program, func() (uint64, error) {
-		c, err := o.Counters()
-		return c.Redirected, err
-	}, nil
+	return frames, l.Close, nil
 }
 
 // countAndDrop is the least an XDP program can do and still be believed.

@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"internal/capture/replay":   {"internal/capture", "internal/ledger", "internal/pcap", "internal/record"},
 	"internal/transmit":         {"internal/capture", "internal/capture/afxdp", "internal/ledger"},
 	"internal/load":             {"bpf", "internal/packet"},
+	"internal/measure":          {},
 	"internal/worker":           {"internal/capture", "internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
 	"internal/kafka":            {"internal/ledger", "internal/message"},
 	"internal/broker":           {},

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"xcapa/bpf"
 	"xcapa/internal/capture"
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/packet"
@@ -160,5 +161,35 @@ func TestCheckRefuses(t *testing.T) {
 	}
 	if !slices.Contains(IMIX, 1514) || len(IMIX) != 12 {
 		t.Error("IMIX is 7:4:1 of 12")
+	}
+}
+
+// TestCeiling: what it counts is what was sent, and it leaves the interface as
+// it was.
+func TestCeiling(t *testing.T) {
+	pair := testnet.Pair(t, veth.Options{})
+	for range 2 {
+		var c *Ceiling
+		testnet.Do(t, pair.Ends[1], func() (err error) {
+			c, err = OpenCeiling(pair.Ends[1].Name, bpf.StampClock)
+			return err
+		})
+		var sent uint64
+		testnet.Do(t, pair.Ends[0], func() error {
+			g, err := Open(pair.Ends[0].Name, Config{Rate: 20_000})
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			sent, _, err = g.Run(context.Background(), 100*time.Millisecond)
+			return err
+		})
+		got, err := c.Frames()
+		if err != nil || got != sent || sent == 0 {
+			t.Errorf("%d frames of %d, %v", got, sent, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

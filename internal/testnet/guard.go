@@ -1,10 +1,10 @@
 package testnet
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
 	"time"
+
+	"xcapa/internal/measure"
 )
 
 // RunDelay is how long this process' threads have been ready to run and were
@@ -14,29 +14,8 @@ import (
 //
 // Threads that ended take their share with them.
 func RunDelay() (time.Duration, error) {
-	files, err := filepath.Glob("/proc/self/task/*/schedstat")
-	if err != nil {
-		return 0, err
-	}
-	if len(files) == 0 {
-		return 0, fmt.Errorf("read run-queue delay: no schedstat in /proc/self/task")
-	}
-	var total time.Duration
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if os.IsNotExist(err) { // the thread has just ended
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("read run-queue delay: %w", err)
-		}
-		var ran, delay, slices int64
-		if _, err := fmt.Sscan(string(b), &ran, &delay, &slices); err != nil {
-			return 0, fmt.Errorf("read run-queue delay from %s: %w", file, err)
-		}
-		total += time.Duration(delay)
-	}
-	return total, nil
+	c, err := measure.Used(os.Getpid())
+	return c.Delayed, err
 }
 
 // WasBusy runs fn and reports whether this process waited for a CPU for more
