@@ -29,14 +29,13 @@ type fakeQueue struct {
 	gap    time.Duration // between batches
 	fail   error         // behind the last one
 
-	t        testing.TB
-	mu       sync.Mutex
-	memory   [][]byte
-	free     []int
-	lends    bool
-	sent     int
-	detached atomic.Bool
-	closed   atomic.Bool
+	t      testing.TB
+	mu     sync.Mutex
+	memory [][]byte
+	free   []int
+	lends  bool
+	sent   int
+	closed atomic.Bool
 }
 
 func newFakeQueue(t testing.TB, number, frames, memory, flows int) *fakeQueue {
@@ -81,6 +80,18 @@ func (q *fakeQueue) Receive(frames []capture.Frame, wait time.Duration) (int, er
 		time.Sleep(q.gap)
 		if n, err := q.next(frames); n > 0 || err != nil || time.Now().After(deadline) {
 			return n, err
+		}
+	}
+}
+
+// awaitSent waits until n frames were received, or for a minute.
+func (q *fakeQueue) awaitSent(n int) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		q.mu.Lock()
+		sent := q.sent
+		q.mu.Unlock()
+		if sent >= n {
+			return
 		}
 	}
 }
@@ -255,16 +266,7 @@ func TestEveryFrameOnce(t *testing.T) {
 			t.Errorf("a worker's queue is %d, want that of the frames, 3", s.Queue())
 		}
 	}
-	workers := run(d, 0, func() {
-		for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			q.mu.Lock()
-			sent := q.sent
-			q.mu.Unlock()
-			if sent == n {
-				return
-			}
-		}
-	})
+	workers := run(d, 0, func() { q.awaitSent(n) })
 	check(t, d, workers, n)
 	for i, w := range workers {
 		if len(w.flows) < 10 {
@@ -279,24 +281,7 @@ func TestSlowWorker(t *testing.T) {
 	const n = 40_000
 	q := newFakeQueue(t, 0, n, 512, 97)
 	d, _ := share(t, 4, q)
-	var draining atomic.Bool
-	out := make([]seen, 4)
-	var wg sync.WaitGroup
-	for i, s := range d.Sources() {
-		pause := time.Duration(0)
-		if i == 0 {
-			pause = 20 * time.Millisecond
-		}
-		wg.Go(func() { out[i] = work(s, &draining, pause) })
-	}
-	for sent := 0; sent < n; time.Sleep(time.Millisecond) {
-		q.mu.Lock()
-		sent = q.sent
-		q.mu.Unlock()
-	}
-	d.Detach()
-	draining.Store(true)
-	wg.Wait()
+	out := run(d, 20*time.Millisecond, func() { q.awaitSent(n) })
 	check(t, d, out, n)
 	lost := d.Rooms()[0].Dropped[ledger.WorkerFull]
 	if lost == 0 || len(out[0].numbers) == 0 {

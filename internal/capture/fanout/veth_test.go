@@ -153,9 +153,9 @@ func TestUnderLoad(t *testing.T) {
 
 // flowSeen is what one worker has seen of each flow.
 type flowSeen struct {
-	count, sequence uint64
-	last            map[uint16]uint64
-	err             error
+	count uint64
+	last  map[uint16]uint64
+	err   error
 }
 
 // runFlows checks every frame that every worker gets; the first one is slow.
