@@ -85,6 +85,9 @@ func (r *Result) compare(a, b uint32) int {
 		if c := cmp.Compare(na, nb); c != 0 { // nulls last
 			return c
 		}
+		if na == 1 {
+			continue
+		}
 		if c := r.compareKey(f, i, ka[at+i], kb[at+i]); c != 0 {
 			return c
 		}
