@@ -288,8 +288,22 @@ func (b *ArrowBlock) AppendTo(dst []byte) []byte {
 	if b.n == 0 {
 		return dst
 	}
+	dst = AppendArrowSchema(slices.Grow(dst, b.EncodedLen()))
+	return AppendArrowEnd(b.AppendBatchTo(dst))
+}
+
+// AppendArrowSchema and AppendArrowEnd append what stands before and behind the
+// batches of an Arrow IPC stream.
+func AppendArrowSchema(dst []byte) []byte { return append(dst, blockTemplate().schema...) }
+func AppendArrowEnd(dst []byte) []byte    { return append(dst, endOfStream...) }
+
+// AppendBatchTo appends the records as one batch, without the schema: for a
+// stream of many. A block without records appends nothing.
+func (b *ArrowBlock) AppendBatchTo(dst []byte) []byte {
+	if b.n == 0 {
+		return dst
+	}
 	dst = slices.Grow(dst, b.EncodedLen())
-	dst = append(dst, b.template.schema...)
 	batch := len(dst)
 	dst = append(dst, b.template.batch...)
 	b.makeBitmaps()
@@ -303,7 +317,7 @@ func (b *ArrowBlock) AppendTo(dst []byte) []byte {
 	}
 	put64(w.meta, b.template.rows, b.n)
 	put64(w.meta, b.template.bodyLength, len(w.dst)-w.body)
-	return append(w.dst, endOfStream...)
+	return w.dst
 }
 
 func (b *ArrowBlock) writeFixed(w *blockWriter, v *view) {

@@ -128,6 +128,10 @@ func (r *Reader) Format() string { return r.format }
 // Compression is "gzip", "zstd" or "".
 func (r *Reader) Compression() string { return r.packing }
 
+// Buffered is how many bytes of the stream are in memory and not yet used: 0
+// tells that the next call of Next has to wait for the source.
+func (r *Reader) Buffered() int { return r.win.w - r.win.r }
+
 // Stats returns the counts so far.
 func (r *Reader) Stats() Stats { return r.stats }
 
