@@ -66,8 +66,8 @@ and its bytes. Partitions are merged by packet time.
 // runTail is the tail command from checked flags to the end.
 func runTail(ctx context.Context, s *streams, o *tailOptions) error {
 	encoding, err := codec.ParseEncoding(o.encoding)
-	if err != nil {
-		return usageErrorf("--encoding %q: want auto, arrow, json or raw", o.encoding)
+	if err != nil || encoding == codec.EncodingString || encoding == codec.EncodingAvro {
+		return usageErrorf("--encoding %q: want auto, arrow, json, seed-json, extended-json or raw", o.encoding)
 	}
 	sink := &tailSink{
 		streams: s, limit: o.count, verbose: o.line.verbose > 0, reader: codec.NewReader(encoding),
