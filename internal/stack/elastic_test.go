@@ -15,24 +15,41 @@ import (
 type elasticsearch struct {
 	url   string
 	place *place
+	auth  string // value of the Authorization header; "": none
 }
 
 // ask sends body (nil: none) and decodes the reply into reply.
 func (e *elasticsearch) ask(t *testing.T, method, path string, body, reply any) {
 	t.Helper()
-	var r io.Reader
+	var b []byte
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
 			t.Fatal(err)
 		}
-		r = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, e.url+path, r)
+	status, text := e.send(t, method, path, b)
+	if status/100 != 2 {
+		t.Fatalf("%s %s: %d: %s", method, path, status, text)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(reply); err != nil {
+		t.Fatalf("%s %s: %v in %.200s", method, path, err, text)
+	}
+}
+
+// send sends body as it is and returns status and text of the reply.
+func (e *elasticsearch) send(t *testing.T, method, path string, body []byte) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, e.url+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if e.auth != "" {
+		req.Header.Set("Authorization", e.auth)
+	}
 	res, err := e.place.http.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -42,14 +59,7 @@ func (e *elasticsearch) ask(t *testing.T, method, path string, body, reply any) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode/100 != 2 {
-		t.Fatalf("%s %s: %s: %s", method, path, res.Status, text)
-	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(reply); err != nil {
-		t.Fatalf("%s %s: %v in %.200s", method, path, err, text)
-	}
+	return res.StatusCode, text
 }
 
 // count refreshes the indices and counts their documents.
