@@ -42,11 +42,12 @@ func NewRecorder(stage, command, version string, interval time.Duration) *Record
 	return &Recorder{stage: stage, command: command, version: version, interval: interval, started: time.Now()}
 }
 
-// SetOptions says where the flags in effect come from.
+// SetOptions says where the flags in effect come from. It is asked once, when
+// the first Status is wanted: they do not change while a stage runs.
 func (r *Recorder) SetOptions(f func() []Option) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.options = f
+	r.options = sync.OnceValue(f)
 }
 
 // AddHealth adds a question asked for each Status: nil, or why a destination
