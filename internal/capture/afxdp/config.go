@@ -68,8 +68,6 @@ type Config struct {
 	ChunkSize int
 	// Batch is how many frames are taken from the ring at once. Default 64.
 	Batch int
-	// HugePages asks for UMEM in pages of 2 MiB. A note says if there are none.
-	HugePages bool
 
 	SnapLen     uint32   // bytes kept of a frame; 0: all
 	HeadersOnly bool     // cut behind the transport header

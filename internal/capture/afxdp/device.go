@@ -142,9 +142,6 @@ func (d *Device) openSockets(c Config, scatter bool) error {
 		d.sockets = append(d.sockets, s)
 		d.sources = append(d.sources, newSource(c, s, scatter))
 		d.mu.Unlock()
-		if s.note != "" {
-			d.hook.note("%s", s.note)
-		}
 		if err := d.hook.Register(queue, s.fd); err != nil {
 			return err
 		}

@@ -43,7 +43,7 @@ func hasSocket(ifindex, queue int) (bool, error) {
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return false, explainSocket(err)
 	}
-	if s.umem, _, err = newUMEM(frames, chunk, false); err != nil {
+	if s.umem, err = newUMEM(frames, chunk); err != nil {
 		return false, err
 	}
 	if err := registerUMEM(s.fd, s.umem, chunk); err != nil {

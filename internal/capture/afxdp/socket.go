@@ -22,7 +22,6 @@ type socket struct {
 	rx       rxRing // of a socket that receives
 	tx       txRing // of one that sends
 	zeroCopy bool
-	note     string
 }
 
 // ringSizes are numbers of entries, powers of two. bind asks for a fill and a
@@ -53,7 +52,7 @@ func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err erro
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return nil, explainSocket(err)
 	}
-	if s.umem, s.note, err = newUMEM(c.Frames, c.ChunkSize, c.HugePages); err != nil {
+	if s.umem, err = newUMEM(c.Frames, c.ChunkSize); err != nil {
 		return nil, err
 	}
 	if err := registerUMEM(s.fd, s.umem, c.ChunkSize); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -309,6 +310,54 @@ func BenchmarkReceiveRelease(b *testing.B) {
 				done += n
 			}
 		})
+	}
+}
+
+// BenchmarkColdFrames is Receive, the first look at each frame, and Release, over
+// so many frames of memory that none is in a cache any more, or none of their
+// pages known to the core: with ordinary pages and with those of newUMEM.
+func BenchmarkColdFrames(b *testing.B) {
+	for _, frames := range []int{8192, 65536} {
+		for name, advice := range map[string]int{"ordinary": unix.MADV_NOHUGEPAGE, "huge": unix.MADV_HUGEPAGE} {
+			b.Run(fmt.Sprintf("%d_%s", frames, name), func(b *testing.B) {
+				memory, err := newUMEM(frames, 4096)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer unix.Munmap(memory)
+				if err := unix.Madvise(memory, advice); err != nil {
+					b.Skip(err)
+				}
+				for at := 0; at < len(memory); at += 4096 {
+					memory[at] = 1 // there from now on
+				}
+				k := newFakeKernel(b, Config{Frames: frames}, false)
+				k.umem = memory
+				batch := make([]capture.Frame, 64)
+				sum := 0
+				b.ResetTimer()
+				for done := 0; done < b.N; {
+					for range 64 {
+						addr := k.fill.addrs[k.fillConsumed&k.fill.mask] + packetHeadroom
+						k.fillConsumed++
+						k.describe(unix.XDPDesc{Addr: addr, Len: 60})
+					}
+					*k.fill.consumer = k.fillConsumed
+					n, err := k.Receive(batch, 0)
+					if n != 64 || err != nil {
+						b.Fatalf("got %d, %v", n, err)
+					}
+					for i := range batch {
+						sum += int(batch[i].Data[12]) + int(batch[i].Data[40])
+					}
+					k.Release()
+					done += n
+				}
+				if sum < 0 {
+					b.Fatal(sum)
+				}
+			})
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func OpenTransmitter(c TransmitConfig) (_ *Transmitter, err error) {
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return nil, explainSocket(err)
 	}
-	if s.umem, _, err = newUMEM(c.Frames, int(s.chunk), false); err != nil {
+	if s.umem, err = newUMEM(c.Frames, int(s.chunk)); err != nil {
 		return nil, err
 	}
 	if err := registerUMEM(s.fd, s.umem, int(s.chunk)); err != nil {
