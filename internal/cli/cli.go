@@ -88,8 +88,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if errors.As(err, &ee) {
 		code = ee.code
 	}
-	if err == context.Canceled { //nolint:errorlint // wrapped, it says what was cancelled
-		err = errors.New("interrupted before it was done; what had begun is undone")
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted before it was done; what had begun is undone (%w)", err)
 	}
 	fmt.Fprintf(stderr, "xcapa: %v\n", err)
 	return code
