@@ -2,6 +2,7 @@ package capture
 
 import (
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,27 +21,31 @@ const (
 // to a millisecond. A signal cuts it short.
 func Nap(d time.Duration) {
 	t := unix.NsecToTimespec(int64(d))
-	unix.Nanosleep(&t, nil)
+	// Raw: a nap ends before the runtime would have found another thread for
+	// what else there is to do, and the switch there and back costs as much as
+	// the nap. What stops the world waits for it, 200 µs at most.
+	unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
 }
 
 // ExactNaps has the kernel end the naps of the calling thread, which must be
 // locked to its goroutine, within a microsecond instead of 50.
 func ExactNaps() { unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0) }
 
-// Naps adapts the length of naps to what they bring. It is used by one
-// goroutine, locked to its thread.
+// Naps adapts the length of naps to what they bring. Each costs some 10 µs of
+// CPU in a guest, whatever it brings: as much as hundreds of frames. It is used
+// by one goroutine, locked to its thread.
 type Naps struct {
-	batch  int
+	enough int // frames behind a nap that are worth it
 	next   time.Duration
 	max    time.Duration
-	napped bool // the batch at hand was waited for with a nap
+	napped bool // what is there now was waited for with a nap
 	exact  bool // ExactNaps was called
 }
 
-// NewNaps is for batches of up to batch frames, with no nap longer than max.
-func NewNaps(batch int, max time.Duration) Naps {
+// NewNaps is for naps that bring about enough frames each, none longer than max.
+func NewNaps(enough int, max time.Duration) Naps {
 	max = min(max, longNap)
-	return Naps{batch: batch, next: min(shortNap, max), max: max}
+	return Naps{enough: enough, next: min(shortNap, max), max: max}
 }
 
 // Nap sleeps, not longer than limit.
@@ -60,9 +65,9 @@ func (n *Naps) Took(frames int) {
 	}
 	n.napped = false
 	switch {
-	case frames < n.batch/2:
+	case frames < n.enough/2:
 		n.next = min(2*n.next, n.max)
-	case frames >= n.batch:
-		n.next = min(shortNap, n.max)
+	case frames >= n.enough:
+		n.next = max(n.next/2, min(shortNap, n.max))
 	}
 }

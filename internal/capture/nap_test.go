@@ -18,7 +18,7 @@ func TestNaps(t *testing.T) {
 		frames int
 		want   time.Duration
 	}{
-		{40, shortNap}, {10, 2 * shortNap}, {40, 2 * shortNap}, {1, longNap}, {1, longNap}, {64, shortNap},
+		{40, shortNap}, {10, 2 * shortNap}, {40, 2 * shortNap}, {1, longNap}, {1, longNap}, {64, 2 * shortNap}, {64, shortNap}, {64, shortNap},
 	} {
 		if got := took(&n, tt.frames); got != tt.want {
 			t.Errorf("step %d: batch of %d: got %v, want %v", step, tt.frames, got, tt.want)

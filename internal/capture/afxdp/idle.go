@@ -35,10 +35,11 @@ type idle struct {
 
 func newIdle(c Config) idle {
 	longest := max(time.Duration(c.RingSize)*frameTime, time.Microsecond)
-	return idle{Naps: capture.NewNaps(c.Batch, longest), spin: c.Spin}
+	// An eighth of the ring: a stall then still has the rest of it.
+	return idle{Naps: capture.NewNaps(max(c.RingSize/8, c.Batch), longest), spin: c.Spin}
 }
 
-// took ends the wait with a batch of n frames.
+// took ends the wait, which n frames were behind.
 func (i *idle) took(n int) {
 	i.since = time.Time{}
 	i.Took(n)
@@ -71,7 +72,7 @@ func (s *source) await(frames []capture.Frame, wait time.Duration) (int, error) 
 			s.idle.Nap(left)
 		}
 		if n := s.take(frames); n > 0 {
-			s.idle.took(n)
+			s.idle.took(n + int(s.rx.available(0)))
 			return n, nil
 		}
 		now = time.Now()
