@@ -34,7 +34,7 @@ func newRunCommand(s *streams) *cobra.Command {
 		Short: "Broker, capture and indexer in one, or the streams of a Logisland job file",
 		Long: `run starts an embedded Kafka broker (in memory, bounded), a capture process and an
 indexer process, watches them, and ends them in the order packets pass them. It
-takes every flag of capture.
+takes every flag of capture, and serves one monitoring page for all of them.
 
 With -f it reads a Logisland job file in its place, says what each key of it became,
 and starts its streams: parse, index. Broker and Elasticsearch are those of the file.`,
