@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -140,6 +141,7 @@ type exampleHost struct {
 	dir     string // a fresh copy for each example
 	hosts   string
 	rootdir string
+	elastic atomic.Pointer[string] // address of the stand-in behind es:9200
 }
 
 func newExampleHost(t *testing.T) *exampleHost {
@@ -230,10 +232,16 @@ func (h *exampleHost) fillTopics(t *testing.T) {
 	}
 }
 
+// freshElastic puts an empty Elasticsearch behind es:9200: an index template of
+// one example is in another's way.
+func (h *exampleHost) freshElastic(t *testing.T) {
+	address := strings.TrimPrefix(elastictest.New(t).URL(), "http://")
+	h.elastic.Store(&address)
+}
+
 // serveElastic is es:9200, with and without TLS on the one port.
 func (h *exampleHost) serveElastic(t *testing.T) {
 	t.Helper()
-	server := elastictest.New(t)
 	certificate := selfSigned(t, "es", filepath.Join(h.dir, "ca.pem"))
 	var listener net.Listener
 	testnet.Do(t, h.end, func() (err error) {
@@ -241,14 +249,13 @@ func (h *exampleHost) serveElastic(t *testing.T) {
 		return err
 	})
 	t.Cleanup(func() { listener.Close() })
-	backend := strings.TrimPrefix(server.URL(), "http://")
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go forward(conn, backend, certificate)
+			go forward(conn, *h.elastic.Load(), certificate)
 		}
 	}()
 }
@@ -341,6 +348,7 @@ func (h *exampleHost) run(t *testing.T, line string) {
 
 // try runs line in a shell, in a folder and a mount namespace of its own.
 func (h *exampleHost) try(t *testing.T, line string, patience time.Duration) (words string, err error) {
+	h.freshElastic(t)
 	dir := t.TempDir()
 	if out, err := exec.Command("cp", "-r", h.dir+"/.", dir).CombinedOutput(); err != nil {
 		t.Fatalf("copy files: %v\n%s", err, out)
