@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -74,11 +73,10 @@ func (t traffic) flows(n int) traffic {
 
 // receiver is what stands at the other end of the wire.
 type receiver struct {
-	args    []string // "{if}": the interface, "{broker}": the broker's address
-	kind    receiverKind
-	broker  bool // starts one that keeps nothing
-	spins   bool
-	outside bool // its room of interest lies outside: acknowledged, not received
+	args   []string // "{if}": the interface, "{broker}": the broker's address
+	kind   receiverKind
+	broker bool // starts one that keeps nothing
+	spins  bool
 }
 
 type receiverKind int
@@ -357,8 +355,5 @@ func losses(offered, delivered uint64, rooms []ledger.Room) map[string]uint64 {
 	}
 	return lost
 }
-
-// here starts a command in this process' own namespace.
-func here(cmd *exec.Cmd) error { return cmd.Start() }
 
 func replaceAll(s string, oldnew ...string) string { return strings.NewReplacer(oldnew...).Replace(s) }

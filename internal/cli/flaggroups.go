@@ -27,13 +27,6 @@ func group(cmd *cobra.Command, title string) func() {
 	}
 }
 
-// groupFlags puts the flags of these names into the group of that title.
-func groupFlags(cmd *cobra.Command, title string, names ...string) {
-	for _, n := range names {
-		annotate(cmd.Flags().Lookup(n), flagGroup, title)
-	}
-}
-
 // flagUsages is the help text of a command's own flags, group by group, those of
 // the command itself first.
 func flagUsages(cmd *cobra.Command) string {

@@ -1,5 +1,7 @@
 package codec
 
+//lint:file-ignore U1000 the columns are reached by reflection, in the order of the schema
+
 import (
 	"reflect"
 	"unsafe"

@@ -31,14 +31,6 @@ type subject struct {
 // xdp reports whether the capture would use AF_XDP.
 func (s *subject) xdp() bool { return s.Engine != "afpacket" }
 
-// worst is fail for AF_XDP and a warning for AF_PACKET, which does without.
-func (s *subject) worst() State {
-	if s.xdp() {
-		return Fail
-	}
-	return Warn
-}
-
 // stop is the finding of what stops AF_XDP: AF_PACKET starts all the same.
 func (s *subject) stop(p *host.Problem) Finding {
 	if s.xdp() {

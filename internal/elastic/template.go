@@ -138,7 +138,7 @@ func (c *Client) readTemplate(ctx context.Context, name string) (version int, di
 		return 0, nil, fmt.Errorf("read the reply: %d templates, want 1 (%w)", len(reply.Templates), err)
 	}
 	t := reply.Templates[0].Template
-	wrong, missing := c.compare(t.Template.Mappings)
+	missing, wrong := c.compare(t.Template.Mappings)
 	return t.Version, errors.Join(wrong, missingError(missing)), nil
 }
 
@@ -173,7 +173,7 @@ func (c *Client) checkIndices(ctx context.Context, extend bool) error {
 // checkIndex refuses an index of another shape; fields that are new since it
 // was made are added.
 func (c *Client) checkIndex(ctx context.Context, name string, m mapping, extend bool) error {
-	wrong, missing := c.compare(m)
+	missing, wrong := c.compare(m)
 	if wrong != nil {
 		return fmt.Errorf("%w: index %s: %w; reindex or delete it, or use another index prefix", ErrMapping, name, wrong)
 	}
@@ -211,9 +211,9 @@ func missingError(missing map[string]json.RawMessage) error {
 
 // compare says what is wrong with a mapping (dynamic, or a field of another
 // type: made before the template) and which fields it lacks.
-func (c *Client) compare(m mapping) (wrong error, missing map[string]json.RawMessage) {
+func (c *Client) compare(m mapping) (missing map[string]json.RawMessage, wrong error) {
 	if m.Dynamic != "strict" {
-		return fmt.Errorf("its mapping is not strict (dynamic is %v): it was not made from the template", dynamicName(m.Dynamic)), nil
+		return nil, fmt.Errorf("its mapping is not strict (dynamic is %v): it was not made from the template", dynamicName(m.Dynamic))
 	}
 	var ours map[string]json.RawMessage
 	if err := json.Unmarshal(record.ElasticProperties(c.config.JSON.Schema), &ours); err != nil {
@@ -227,10 +227,10 @@ func (c *Client) compare(m mapping) (wrong error, missing map[string]json.RawMes
 			continue
 		}
 		if got, want := fieldType(theirs), fieldType(ours[name]); got != want {
-			return fmt.Errorf("field %s has the type %s, want %s", name, got, want), nil
+			return nil, fmt.Errorf("field %s has the type %s, want %s", name, got, want)
 		}
 	}
-	return nil, missing
+	return missing, nil
 }
 
 func dynamicName(v any) string {

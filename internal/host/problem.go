@@ -28,11 +28,3 @@ func (p *Problem) Error() string {
 
 // Unwrap is the class of error it stands for, such as unix.EPERM.
 func (p *Problem) Unwrap() error { return p.Err }
-
-// orNil makes a missing problem a nil error.
-func (p *Problem) orNil() error {
-	if p == nil {
-		return nil
-	}
-	return p
-}

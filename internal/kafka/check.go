@@ -154,7 +154,7 @@ func pingError(c *Config, err, met error) error {
 	if c.SASL != nil && errors.Is(met, io.EOF) && !isDial(met) {
 		return fmt.Errorf("%w: the connection ended while we authenticated: %w: check user name, password and mechanism", ErrCredentials, met)
 	}
-	if class, _ := classify(c, err); class == nil {
+	if _, class := classify(c, err); class == nil {
 		return fmt.Errorf("%w: %w: is a Kafka broker listening there?", ErrUnreachable, err)
 	}
 	return err

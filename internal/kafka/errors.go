@@ -75,7 +75,7 @@ func explain(verb string, c *Config, err error) error {
 	if err == nil {
 		return nil
 	}
-	class, advice := classify(c, err)
+	advice, class := classify(c, err)
 	if class == nil {
 		return fmt.Errorf("%s: %w", verb, err)
 	}
@@ -85,37 +85,37 @@ func explain(verb string, c *Config, err error) error {
 // classify finds the class of err and the advice for it. The order matters: a
 // TLS failure is also a network error, a refused topic is also a broker's
 // answer.
-func classify(c *Config, err error) (class error, advice string) {
+func classify(c *Config, err error) (advice string, class error) {
 	switch {
 	case strings.Contains(err.Error(), "is SASL missing") && c.SASL == nil:
-		return ErrCredentials, "the port wants SASL: give a user, and security.protocol=sasl_ssl or sasl_plaintext"
+		return "the port wants SASL: give a user, and security.protocol=sasl_ssl or sasl_plaintext", ErrCredentials
 	case isTLS(err), c.TLS != nil && isHandshake(err):
-		return ErrTLS, tlsAdvice(c, err)
+		return tlsAdvice(c, err), ErrTLS
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.IllegalSaslState), isSCRAM(err):
-		return ErrCredentials, "check user name, password and mechanism (sasl.username, sasl.password, sasl.mechanisms)"
+		return "check user name, password and mechanism (sasl.username, sasl.password, sasl.mechanisms)", ErrCredentials
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return ErrCredentials, "the broker does not offer this sasl.mechanisms on this port; try SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN"
+		return "the broker does not offer this sasl.mechanisms on this port; try SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN", ErrCredentials
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return ErrTopicRefused, "the user needs the ACLs WRITE and DESCRIBE on the topics it writes, READ on those it reads, or the name is wrong"
+		return "the user needs the ACLs WRITE and DESCRIBE on the topics it writes, READ on those it reads, or the name is wrong", ErrTopicRefused
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		return ErrTopicRefused, "the user needs the ACL READ on the consumer group"
+		return "the user needs the ACL READ on the consumer group", ErrTopicRefused
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return ErrTopicRefused, "the user needs the ACL CREATE to make topics, or create them beforehand"
+		return "the user needs the ACL CREATE to make topics, or create them beforehand", ErrTopicRefused
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
-		return ErrTopicRefused, "the user needs the ACLs WRITE and DESCRIBE on the transactional id"
+		return "the user needs the ACLs WRITE and DESCRIBE on the transactional id", ErrTopicRefused
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
-		return ErrFenced, "another process has started with the same transactional id, or this one was away for too long; give each process an id of its own"
+		return "another process has started with the same transactional id, or this one was away for too long; give each process an id of its own", ErrFenced
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
-		return ErrTopicRecreated, "start again to work with the new topic; what the old one held is gone"
+		return "start again to work with the new topic; what the old one held is gone", ErrTopicRecreated
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		return ErrTopicMissing, "create it, or allow that missing topics are created"
+		return "create it, or allow that missing topics are created", ErrTopicMissing
 	case errors.Is(err, kerr.InvalidReplicationFactor), errors.Is(err, kerr.InvalidPartitions),
 		errors.Is(err, kerr.InvalidTopicException), errors.Is(err, kerr.PolicyViolation):
-		return ErrTopicInvalid, "choose other replicas, partitions or name"
+		return "choose other replicas, partitions or name", ErrTopicInvalid
 	case errors.Is(err, context.DeadlineExceeded), isNetwork(err):
-		return ErrUnreachable, unreachableAdvice(c)
+		return unreachableAdvice(c), ErrUnreachable
 	}
-	return nil, ""
+	return "", nil
 }
 
 // isTLS recognises the three ways TLS goes wrong: we distrust the broker, the
