@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -94,6 +96,11 @@ func runQuery(ctx context.Context, s *streams, o *queryOptions) error {
 	q, err := newQuestion(o, time.Now())
 	if err != nil {
 		return withCode(exitUsage, err)
+	}
+	// Columns are garbage by the row group and what lives is small: a rarer
+	// collection saves a fifth of the time for some 100 MB.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
 	}
 	started := time.Now()
 	d, err := store.OpenFor(o.store, q.store)
