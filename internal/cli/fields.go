@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,8 @@ func newFieldsCommand(s *streams) *cobra.Command {
 				return w.Flush()
 			case "json":
 				return writeFieldsJSON(s)
+			case "markdown":
+				return writeFieldsMarkdown(s)
 			case "avro":
 				schema, err := record.ParseSchema(schema)
 				if err != nil {
@@ -39,12 +43,23 @@ func newFieldsCommand(s *streams) *cobra.Command {
 				_, err = s.out.Write(codec.AvroSchema(schema))
 				return err
 			}
-			return usageErrorf("-o %q: want text, json or avro", output)
+			return usageErrorf("-o %q: want text, json, markdown or avro", output)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text, json or avro (the schema of parse --encoding avro)")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "`FORMAT`: text, json, markdown or avro (the schema of parse --encoding avro)")
 	cmd.Flags().StringVar(&schema, "schema", "logisland", "field `NAMES` and values of -o avro: logisland or seed")
 	return cmd
+}
+
+// writeFieldsMarkdown writes the table as documents have it.
+func writeFieldsMarkdown(s *streams) error {
+	var b strings.Builder
+	b.WriteString("| Field | Arrow | Elasticsearch | ECS | Meaning |\n|---|---|---|---|---|\n")
+	for _, f := range record.Fields() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, orDash(f.Arrow.String()), orDash(f.Elastic), orDash(f.ECS), f.Meaning)
+	}
+	_, err := io.WriteString(s.out, b.String())
+	return outputError(err)
 }
 
 func writeFieldsJSON(s *streams) error {
