@@ -63,11 +63,6 @@ func runJob(cmd *cobra.Command, s *streams, o *runOptions, report *reportFlags) 
 	if plan.Batch > 0 && !cmd.Flags().Changed("batch-interval") {
 		report.page.interval = plan.Batch
 	}
-	if plan.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, plan.Timeout)
-		defer cancel()
-	}
 	v, err := newSupervisor(s, nil)
 	if err != nil {
 		return err
@@ -220,7 +215,7 @@ func (v *supervisor) runPlan(ctx context.Context, plan *job.Plan, flags []string
 	if err == nil {
 		fmt.Fprintf(v.streams.err, "running: %s; Ctrl-C ends it in good order\n", strings.Join(names, ", "))
 		go v.report.run(ctx)
-		err = v.untilEnd(ctx)
+		err = v.untilEnd(ctx, plan.Timeout)
 	}
 	errs := []error{notOurEnd(ctx, err)}
 	for _, st := range stages {
@@ -229,16 +224,6 @@ func (v *supervisor) runPlan(ctx context.Context, plan *job.Plan, flags []string
 	}
 	ended := v.report.finish()
 	return cmp.Or(firstOf(errs), ended)
-}
-
-// untilEnd waits until ctx ends (nil) or a stage ends by itself (why).
-func (v *supervisor) untilEnd(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case failed := <-v.failed:
-		return cmp.Or(failed.failure(), fmt.Errorf("%s ended by itself", failed.name))
-	}
 }
 
 // notOurEnd is err, unless the command was told to end while it started.

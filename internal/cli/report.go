@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ type reporter struct {
 	recorder   *status.Recorder
 	statusFile string
 	page       *web.Server // nil: none
+
+	mu    sync.Mutex // one report at a time
+	ended bool       // the final one is out: no other may follow it
 }
 
 // newReporter opens the stats file. rooms is called at each interval.
@@ -139,18 +143,34 @@ func (r *reporter) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			now := r.ledgers(false)
-			r.keep(now)
-			if r.live {
-				r.print(now)
+			if !r.interim() {
+				return
 			}
 		}
 	}
 }
 
+// interim reports once; false: the command has ended.
+func (r *reporter) interim() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	now := r.ledgers(false)
+	r.keep(now)
+	if r.live {
+		r.print(now)
+	}
+	return true
+}
+
 // finish writes the final ledger, prints it, and turns books that do not
 // balance into an error.
 func (r *reporter) finish() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
 	last := r.ledgers(true)
 	r.keep(last)
 	r.closePage()

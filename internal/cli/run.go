@@ -119,15 +119,7 @@ func runAll(ctx context.Context, s *streams, o *runOptions, report *reportFlags,
 	}
 	fmt.Fprintf(s.err, "running: capture -> broker %s -> %s; Ctrl-C ends it in good order\n", st.brokers, st.destination)
 	go v.report.run(ctx)
-	select {
-	case <-ctx.Done():
-	case failed := <-v.failed:
-		err = failed.failure()
-		if err == nil {
-			err = fmt.Errorf("%s ended by itself", failed.name)
-		}
-	}
-	return errors.Join(err, v.finish(st, o.drain))
+	return errors.Join(v.untilEnd(ctx, 0), v.finish(st, o.drain))
 }
 
 // allStages are the stages of one machine.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -236,6 +237,22 @@ func (v *supervisor) rooms() []ledger.Room {
 		}
 	}
 	return out
+}
+
+// untilEnd waits until ctx ends or the time is over (nil; 0: no limit), or a stage
+// ends by itself (why).
+func (v *supervisor) untilEnd(ctx context.Context, limit time.Duration) error {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case failed := <-v.failed:
+		return cmp.Or(failed.failure(), fmt.Errorf("%s ended by itself", failed.name))
+	}
 }
 
 // close ends what still runs and removes the folder.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +67,40 @@ func TestTutorial(t *testing.T) {
 			"--set", "spark.streaming.kafka.maxRatePerPartition=0")
 		compareDocuments(t, documents(t, es, "seed_index"), expectedDocuments(t, "tutorial-seed.json"), func(doc map[string]any) { checkSeeds(t, doc, began, time.Now()) })
 	})
+
+	t.Run("a stage is killed", func(t *testing.T) {
+		job := startJob(t, sandbox, "--set", "spark.app.name=third")
+		var all struct{ Stages []status.Status }
+		_, body := fetchFrom(sandbox, "http://127.0.0.1:4050/api/status")
+		if err := json.Unmarshal([]byte(body), &all); err != nil || len(all.Stages) != 2 {
+			t.Fatalf("status: %v\n%s", err, body)
+		}
+		if err := syscall.Kill(all.Stages[1].PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		wantEnd(t, job, 1, "indexing_stream ended: signal: killed")
+		if err := syscall.Kill(all.Stages[0].PID, 0); err == nil {
+			t.Error("the other stage outlives the job")
+		}
+	})
+	t.Run("a time limit", func(t *testing.T) {
+		job := startJob(t, sandbox, "--set", "spark.app.name=fourth", "--set", "spark.streaming.timeout=2000")
+		wantEnd(t, job, 0, "balanced: in = out")
+	})
+}
+
+// wantEnd waits for a command that ends by itself, with that exit status and
+// these words.
+func wantEnd(t *testing.T, p *process, code int, words string) {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(40 * time.Second):
+		t.Fatalf("%s does not end:\n%s", p.name, p.words.String())
+	}
+	if got := p.cmd.ProcessState.ExitCode(); got != code || !strings.Contains(p.words.String(), words) {
+		t.Errorf("exit status %d, want %d and %q:\n%s", got, code, words, p.words.String())
+	}
 }
 
 // followTutorial does steps 4 to 6 of the tutorial with these flags for the job,
