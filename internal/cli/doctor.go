@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"xcapa/internal/config"
 	"xcapa/internal/doctor"
 	"xcapa/internal/host"
 )
@@ -97,6 +98,9 @@ func runDoctor(ctx context.Context, s *streams, o *doctorOptions) error {
 	}
 	if err := write(s.out, findings, o.verbose); err != nil {
 		return fmt.Errorf("write standard output: %w", err)
+	}
+	if o.output == "text" && len(o.device.interfaces) == 0 && isTerminal(s.err) {
+		fmt.Fprintln(s.err, "this was the host alone: name an interface with -i (`xcapa capture -D` lists them)")
 	}
 	if n := doctor.Count(findings, doctor.Fail); n > 0 {
 		return withCode(exitUnbalanced, fmt.Errorf("doctor found %d %s", n, plural(n, "problem", "problems")))
@@ -255,6 +259,7 @@ func commandLine(cmd *cobra.Command, without []string) string {
 			values = list.GetSlice()
 		}
 		for _, v := range values {
+			v = config.Masked(f.Name, v) // a secret stays where it is
 			if f.Value.Type() == "bool" && v == "true" {
 				words = append(words, "--"+f.Name)
 			} else {

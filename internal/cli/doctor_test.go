@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -491,4 +492,37 @@ func TestDoctorElasticCredentials(t *testing.T) {
 	f = p.sick(t, "template", doctor.Warn, args+filepath.Join(dir, keyFile))
 	p.mend(t, f)
 	p.well(t, "template", args+filepath.Join(dir, keyFile))
+}
+
+// A server that takes the connection and says nothing is a failure, in time.
+func TestDoctorSilentServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for servers that say nothing")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := &patient{}
+	r, code := p.doctor(t, "--brokers "+l.Addr().String()+" --elasticsearch http://"+l.Addr().String())
+	for _, check := range []string{"kafka", "elasticsearch"} {
+		if f := r.finding(t, check); f.State != doctor.Fail || code != exitUnbalanced {
+			t.Errorf("exit %d, %+v", code, f)
+		}
+	}
+}
+
+// The command that mends carries this command's flags and none of its secrets.
+func TestDoctorCommandLine(t *testing.T) {
+	cmd := newDoctorCommand(&streams{})
+	cmd.SetArgs(nil)
+	if err := cmd.ParseFlags([]string{"--brokers", "k1:9092,k2:9092", "-X", "sasl.password=hunter2", "--kafka-user", "it's me", "--tls", "-o", "json"}); err != nil {
+		t.Fatal(err)
+	}
+	got := commandLine(cmd, []string{"output"})
+	want := `doctor --brokers k1:9092 --brokers k2:9092 --kafka-user 'it'\''s me' --property 'sasl.password=********' --tls`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }

@@ -7,11 +7,25 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"xcapa/internal/doctor"
 	"xcapa/internal/elastic"
 	"xcapa/internal/kafka"
 )
+
+// serverPatience is how long a server may take: less than a check may, so that
+// one that says nothing is a failure and not an unanswered question.
+const serverPatience = 8 * time.Second
+
+// impatient makes a Look that gives a server serverPatience.
+func impatient(look func(context.Context) doctor.Finding) func(context.Context) doctor.Finding {
+	return func(ctx context.Context) doctor.Finding {
+		ctx, cancel := context.WithTimeout(ctx, serverPatience)
+		defer cancel()
+		return look(ctx)
+	}
+}
 
 // serverChecks look at the brokers and Elasticsearch that were named.
 func (o *doctorOptions) serverChecks() ([]doctor.Check, error) {
@@ -39,9 +53,9 @@ func (o *doctorOptions) serverChecks() ([]doctor.Check, error) {
 		}
 		checks = append(checks,
 			doctor.Check{Name: "elasticsearch", Why: "the indexer writes documents there",
-				Look: func(ctx context.Context) doctor.Finding { return o.elasticsearch(ctx, client) }},
+				Look: impatient(func(ctx context.Context) doctor.Finding { return o.elasticsearch(ctx, client) })},
 			doctor.Check{Name: "template", Why: "without it a new index guesses types: addresses become text",
-				Look: func(ctx context.Context) doctor.Finding { return o.template(ctx, client) }})
+				Look: impatient(func(ctx context.Context) doctor.Finding { return o.template(ctx, client) })})
 	}
 	return checks, nil
 }
