@@ -116,7 +116,9 @@ func documentExamples(t *testing.T) []example {
 		t.Fatal(err)
 	}
 	var all []example
-	for _, file := range append(files, "../../README.md") {
+	isCommand := regexp.MustCompile(`^(sudo )?xcapa `)
+	inTable := regexp.MustCompile("`(xcapa [^`]*)`")
+	for _, file := range append(files, readme) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -127,13 +129,20 @@ func documentExamples(t *testing.T) []example {
 				fenced = !fenced
 			}
 			command, indented := strings.CutPrefix(line, "    ")
-			if isCommand := regexp.MustCompile(`^(sudo )?xcapa `).MatchString(command); isCommand && (fenced || indented) {
+			if isCommand.MatchString(command) && (fenced || indented) {
 				all = append(all, example{filepath.Base(file), command})
+			}
+			if file == readme && strings.HasPrefix(line, "|") { // old commands beside new ones
+				for _, m := range inTable.FindAllStringSubmatch(line, -1) {
+					all = append(all, example{filepath.Base(file), m[1]})
+				}
 			}
 		}
 	}
 	return all
 }
+
+const readme = "../../README.md"
 
 // exampleHost is the host the examples speak of.
 type exampleHost struct {
@@ -150,7 +159,7 @@ func newExampleHost(t *testing.T) *exampleHost {
 	h.end = first.Ends[1]
 	testnet.Do(t, h.end, func() error { return addInterfaces("eth2", "eth0") })
 	h.hosts = filepath.Join(h.rootdir, "hosts")
-	writeFile(t, h.hosts, "127.0.0.1 localhost kafka kafka1 kafka2 k1 k2 es sandbox\n::1 localhost\n")
+	writeFile(t, h.hosts, "127.0.0.1 localhost kafka kafka1 kafka2 k1 k2 b es sandbox\n::1 localhost\n")
 	h.dir = filepath.Join(h.rootdir, "files")
 	h.makeFiles(t)
 	broker := exec.Command(binary, "broker", "--listen", "127.0.0.1:9092", "--port-file", filepath.Join(h.rootdir, "port"), "--topics", "xcapa.packets,xcapa.errors,xcapa.raw")
@@ -181,7 +190,7 @@ func (h *exampleHost) makeFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"capture.pcap", "trace.pcap", "a.pcap", "b.pcap", "old.pcap"} {
+	for _, name := range []string{"capture.pcap", "trace.pcap", "t.pcap", "a.pcap", "b.pcap", "old.pcap"} {
 		writeFile(t, filepath.Join(h.dir, name), string(pcap))
 	}
 	for _, name := range []string{"capture.pcap.gz", "capture.pcapng.gz", "trace.pcapng", "trace.pcapng.zst", "capture.pcapng", "capture.pcap.zst", "trace.pcap.zst"} {
@@ -211,7 +220,7 @@ func (h *exampleHost) fillTopics(t *testing.T) {
 		_, err := os.Stat(filepath.Join(h.rootdir, "port"))
 		return err == nil
 	})
-	for _, args := range [][]string{{"--encoding", "arrow"}, {"--encoding", "raw"}, {"--encoding", "raw", "--topic", "pcap"}} {
+	for _, args := range [][]string{{"--encoding", "arrow"}, {"--encoding", "raw"}, {"--encoding", "raw", "--topic", "pcap"}, {"--encoding", "raw", "--topic", "t"}, {"--topic", "topic"}} {
 		cmd := exec.Command(binary, append([]string{"capture", "-q", "-r", filepath.Join(h.dir, "capture.pcap"), "--brokers", "127.0.0.1:9092"}, args...)...)
 		var words bytes.Buffer
 		cmd.Stderr = &words
