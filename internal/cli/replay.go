@@ -175,6 +175,8 @@ func (r *replayRun) all(ctx context.Context, terminal bool) error {
 		ctx, cancel = context.WithTimeout(ctx, r.options.duration)
 		defer cancel()
 	}
+	// A pipe may bring nothing for a long time.
+	defer context.AfterFunc(ctx, func() { r.file.Detach() })()
 	_, why := r.sender.Engine()
 	r.say("replaying %s on %s: %s", r.file.Info().Interface, r.options.iface, why)
 	beside, stop := context.WithCancel(ctx)

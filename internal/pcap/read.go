@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // Hard limits on what a file may claim, those of libpcap's savefile reader.
@@ -51,6 +52,7 @@ type Reader struct {
 	format  string // "pcap" or "pcapng"
 	packing string // "gzip", "zstd" or ""
 	undo    []func()
+	pipe    *os.File // what Interrupt closes; nil: reads cannot be ended
 	src     *counted
 	size    int64 // bytes of the file as it lies on the disk; 0: not known
 
@@ -62,7 +64,7 @@ type Reader struct {
 // Open opens the capture file at path, "-" for standard input.
 func Open(path string, o Options) (*Reader, error) {
 	if path == "-" {
-		return NewReader(os.Stdin, "standard input", o)
+		return openStandardInput(o)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -145,6 +147,38 @@ func (r *Reader) LinkType() (linkType uint16, ok bool) {
 		return 0, false
 	}
 	return r.ng.interfaces[0].linkType, true
+}
+
+// openStandardInput reads standard input. A pipe is opened anew, so that closing
+// it ends a read of it: Go cannot do that with what it was started with.
+func openStandardInput(o Options) (*Reader, error) {
+	const name = "standard input"
+	info, err := os.Stdin.Stat()
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return NewReader(os.Stdin, name, o)
+	}
+	// Nonblocking: a pipe whose writer is done already is not waited for.
+	f, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", os.Stdin.Fd()), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return NewReader(os.Stdin, name, o)
+	}
+	r, err := NewReader(f, name, o)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.pipe = f
+	r.undo = append(r.undo, func() { f.Close() })
+	return r, nil
+}
+
+// Interrupt ends a Next that waits for a pipe, from another goroutine: it then
+// returns an error that errors.Is os.ErrClosed. A read of a file is not ended;
+// it does not wait.
+func (r *Reader) Interrupt() {
+	if r.pipe != nil {
+		r.pipe.Close()
+	}
 }
 
 // Position is how far reading has come in the file as it lies on the disk, in

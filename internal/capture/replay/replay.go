@@ -43,6 +43,8 @@ type Device struct {
 
 	stop     chan struct{} // closed by Detach
 	stopOnce sync.Once
+	mu       sync.Mutex
+	reader   *pcap.Reader // the one being read
 
 	// Written by the source, read by Rooms.
 	in, out, otherLink, damaged atomic.Uint64
@@ -111,7 +113,9 @@ func start(c Config, name string, r *pcap.Reader) (*Device, error) {
 	}
 	s := &d.source
 	s.device, s.reader = d, r
-	if r == nil {
+	if r != nil {
+		d.reading(r)
+	} else {
 		if err := s.openNext(); err != nil {
 			return nil, err
 		}
@@ -144,11 +148,35 @@ func (d *Device) Rooms() []ledger.Room {
 	return []ledger.Room{r}
 }
 
-// Detach ends the replay: Receive returns capture.ErrClosed from now on. A
-// packet read ahead but not delivered was not taken.
+// Detach ends the replay: Receive returns capture.ErrClosed from now on, also one
+// that waits for a pipe. A packet read ahead but not delivered was not taken.
 func (d *Device) Detach() error {
 	d.stopOnce.Do(func() { close(d.stop) })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reader != nil {
+		d.reader.Interrupt()
+	}
 	return nil
+}
+
+func (d *Device) isStopped() bool {
+	select {
+	case <-d.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// reading is told which file is read, for Detach.
+func (d *Device) reading(r *pcap.Reader) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reader = r
+	if d.isStopped() {
+		r.Interrupt()
+	}
 }
 
 // Close closes the files. The source must not be in use any more.

@@ -241,6 +241,72 @@ func TestOpenedReader(t *testing.T) {
 	}
 }
 
+// pipeIn makes standard input a pipe for the length of the test.
+func pipeIn(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := os.Stdin
+	os.Stdin = r
+	t.Cleanup(func() { os.Stdin = before; r.Close(); w.Close() })
+	return w
+}
+
+// writeThree writes a pcapng of three packets.
+func writeThree(t *testing.T, to io.Writer) {
+	t.Helper()
+	w, err := pcap.NewWriter(to, "pipe", pcap.WriteOptions{Interfaces: []pcap.Interface{{Name: "made0", LinkType: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := w.Write(0, int64(i), 60, make([]byte, 60)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a pipe has brought is delivered though no more comes, and Detach ends the
+// wait for more.
+func TestPipeThatPauses(t *testing.T) {
+	w := pipeIn(t)
+	writeThree(t, w)
+	d, s := open(t, Config{Files: []string{"-"}, Resync: true})
+	frames := make([]capture.Frame, 64)
+	total := 0
+	for total < 3 {
+		n, err := s.Receive(frames, 0)
+		if err != nil || n == 0 {
+			t.Fatalf("got %d, %v behind %d frames", n, err, total)
+		}
+		total += n
+	}
+	time.AfterFunc(20*time.Millisecond, func() { d.Detach() })
+	if n, err := s.Receive(frames, time.Hour); n != 0 || err != capture.ErrClosed {
+		t.Errorf("got %d, %v; want ErrClosed", n, err)
+	}
+	checkRoom(t, d, 3, 3)
+	if n := d.Rooms()[0].Counts[CountDamaged]; n != 0 {
+		t.Errorf("%d damaged", n)
+	}
+}
+
+// A pipe whose writer is done already is read to its end.
+func TestPipeThatIsOver(t *testing.T) {
+	w := pipeIn(t)
+	writeThree(t, w)
+	w.Close()
+	_, s := open(t, Config{Files: []string{"-"}})
+	if n, err := drain(t, s); n != 3 || err != capture.ErrClosed {
+		t.Errorf("got %d, %v; want 3 and ErrClosed", n, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []Config{
 		{},

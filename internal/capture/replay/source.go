@@ -40,10 +40,8 @@ func (s *source) Release() { s.arena.reset() }
 // with ByFile of one file. It never waits. It returns capture.ErrClosed behind the last
 // packet.
 func (s *source) Receive(frames []capture.Frame, _ time.Duration) (int, error) {
-	select {
-	case <-s.device.stop:
+	if s.device.isStopped() {
 		return 0, capture.ErrClosed
-	default:
 	}
 	n := s.take(frames)
 	if n == 0 && !s.hasPending {
@@ -57,6 +55,9 @@ func (s *source) take(frames []capture.Frame) int {
 	n, other, part := 0, uint64(0), 0
 	for n < len(frames) && s.err == nil {
 		if !s.hasPending {
+			if n > 0 && s.current == 0 && s.reader.Buffered() == 0 {
+				break // a pipe: those that are here do not wait for the next
+			}
 			s.err = s.advance()
 			continue
 		}
@@ -111,6 +112,8 @@ func (s *source) advance() error {
 		}
 		var d *pcap.DamageError
 		switch {
+		case s.device.isStopped():
+			return capture.ErrClosed // Detach has ended the read
 		case err == io.EOF:
 			if err := s.openNext(); err != nil {
 				return err
@@ -140,6 +143,7 @@ func (s *source) openNext() error {
 		return err
 	}
 	s.reader = r
+	s.device.reading(r)
 	s.file++
 	s.opened++
 	s.behind += s.current
