@@ -57,6 +57,7 @@ func autoEngine(i *host.Interface, foreign *host.Problem, used bool, reason stri
 func (o *deviceOptions) settings(engine string) doctor.Settings {
 	return doctor.Settings{
 		Engine: engine, Chunk: o.chunk, Frames: o.frames, Generic: o.mode == "generic",
+		Native: o.mode == "native", ZeroCopy: o.zeroCopy == "require",
 		Loops:    o.headersOnly || len(o.keep) > 0,
 		TakeOver: o.takeOver, Replace: o.replace, StateDir: stateDir,
 	}

@@ -305,4 +305,18 @@ func TestFeatureWords(t *testing.T) {
 	if f := s.featureWords(host.Features{}); f.State != Skipped {
 		t.Errorf("got %+v", f)
 	}
+	none := host.Features{Known: true}
+	s.Native, s.ZeroCopy = true, true
+	if f := s.featureWords(none); f.State != Fail || f.Stops == nil || f.Or != "use --xdp-mode generic" {
+		t.Errorf("native mode required: got %+v", f)
+	}
+	if f := s.canZeroCopy(none); f.State != Fail || f.Stops == nil || f.Or != "use --zero-copy auto" {
+		t.Errorf("zero copy required: got %+v", f)
+	}
+	if f := s.canZeroCopy(host.Features{Known: true, XDP: host.XDPBasic | host.XDPZeroCopy}); f.State != OK {
+		t.Errorf("zero copy required and there: got %+v", f)
+	}
+	if f := s.canZeroCopy(host.Features{}); f.State != Skipped {
+		t.Errorf("zero copy required, the kernel does not say: got %+v", f)
+	}
 }

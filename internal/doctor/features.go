@@ -29,6 +29,9 @@ func (s *subject) featureWords(f host.Features) Finding {
 	if !f.Known {
 		return skipped("this kernel does not say what the driver can do (Linux 6.3 does)")
 	}
+	if f.NoNative() && s.xdp() && s.Native {
+		return stopping(host.NoNativeMode(s.Name))
+	}
 	if f.NoNative() {
 		found := s.Name + " has no native XDP"
 		if !s.xdp() {

@@ -14,6 +14,8 @@ type Settings struct {
 	Chunk    int    // bytes of memory for one frame
 	Frames   int    // for each queue
 	Generic  bool   // XDP in generic mode
+	Native   bool   // native mode or none
+	ZeroCopy bool   // zero copy or none
 	Loops    bool   // the program keeps traffic or cuts behind headers
 	TakeOver bool   // the host's traffic may be taken away
 	Replace  bool   // a foreign program may be detached

@@ -79,3 +79,23 @@ type genericHeader [nl.SizeofGenlmsg]byte
 func (h genericHeader) Len() int { return len(h) }
 
 func (h genericHeader) Serialize() []byte { return h[:] }
+
+// NoNativeMode is the problem of native mode where the driver has none.
+func NoNativeMode(name string) *Problem {
+	return &Problem{
+		Found: "the driver of " + name + " has no native XDP",
+		Why:   "native mode was asked for",
+		Or:    "use --xdp-mode generic",
+		Err:   unix.EOPNOTSUPP,
+	}
+}
+
+// NoZeroCopy is the problem of zero copy where the driver has none.
+func NoZeroCopy(name string) *Problem {
+	return &Problem{
+		Found: "the driver of " + name + " has no zero copy",
+		Why:   "it was required",
+		Or:    "use --zero-copy auto",
+		Err:   unix.EOPNOTSUPP,
+	}
+}

@@ -316,7 +316,7 @@ func (h *Hook) explainAttach(err error) error {
 	case errors.Is(err, syscall.ERANGE):
 		return fmt.Errorf("%w: the MTU is too large for XDP on this driver; lower it (ip link set dev %s mtu 1500), or use --xdp-mode generic", err, h.iface.Name)
 	case errors.Is(err, syscall.EOPNOTSUPP):
-		return fmt.Errorf("%w: the driver %s has no native XDP; use --xdp-mode generic", err, h.iface.Driver)
+		return fmt.Errorf("%w: %w", err, host.NoNativeMode(h.iface.Name))
 	}
 	return err
 }

@@ -64,7 +64,11 @@ func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err erro
 	// Before bind: some drivers take a queue without frames for broken and
 	// stay deaf.
 	s.lendAll(c.Frames)
-	if err := s.bind(ifindex, bindFlags(c, scatter), bindPatience); err != nil {
+	err = s.bind(ifindex, bindFlags(c, scatter), bindPatience)
+	if c.ZeroCopy == ZeroCopyRequire && errors.Is(err, unix.EOPNOTSUPP) {
+		err = host.NoZeroCopy(c.Interface)
+	}
+	if err != nil {
 		return nil, err
 	}
 	var options uint32
@@ -186,8 +190,6 @@ func (s *socket) bind(ifindex int, flags uint16, patience time.Duration) error {
 			time.Sleep(bindPause)
 		case errors.Is(err, unix.EBUSY):
 			return fmt.Errorf("bind: %w: another process has an AF_XDP socket on this queue; stop it (ss --xdp lists them)", err)
-		case flags&unix.XDP_ZEROCOPY != 0 && errors.Is(err, unix.EOPNOTSUPP):
-			return fmt.Errorf("bind: %w: the driver has no zero copy; use --zero-copy auto", err)
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 			return fmt.Errorf("bind: %w: use fewer frames or smaller rings", err)
 		default:
