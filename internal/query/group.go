@@ -312,7 +312,7 @@ func (w *worker) readTextKey(a arrow.Array, f *Field, names *names, at int) erro
 				texts[i] = text(int(row))
 			}
 		}
-		if err := names.number(texts, out, w.groups.spec.MaxGroups+1); err != nil {
+		if err := names.number(texts, out, w.groups.spec.MaxGroups); err != nil {
 			return err
 		}
 		w.zeroNulls(at)
@@ -335,7 +335,7 @@ func (w *worker) readTextKey(a arrow.Array, f *Field, names *names, at int) erro
 		}
 	}
 	numbers := make([]uint64, len(texts))
-	if err := names.number(texts, numbers, w.groups.spec.MaxGroups+1); err != nil {
+	if err := names.number(texts, numbers, w.groups.spec.MaxGroups); err != nil {
 		return err
 	}
 	for i, c := range which {

@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -369,4 +370,31 @@ func TestGroupsAreWhatTheySay(t *testing.T) {
 			last = s.length
 		}
 	})
+}
+
+// One group more than allowed is an error that says how many are, whether a
+// key's texts or the groups themselves are too many, in one worker or in all.
+func TestTooManyGroups(t *testing.T) {
+	rows := make([]row, 12)
+	for i := range rows {
+		port := uint16(i)
+		rows[i] = row{id: fmt.Sprint(i), port: &port}
+	}
+	for _, by := range []string{"record_id", "dest_port"} {
+		for limit := 11; limit <= 12; limit++ {
+			g := NewGroups(&Grouping{By: []*Field{fields[by]}, MaxGroups: limit, Aggregates: []Aggregate{{}}}, 2)
+			err := g.Add(0, newTable(rows[:6]), nil)
+			if err == nil {
+				err = g.Add(1, newTable(rows[6:]), nil)
+			}
+			var r *Result
+			if err == nil {
+				r, err = g.Result(0)
+			}
+			var many *TooManyGroupsError
+			if limit == 12 && (err != nil || r.Len() != 12) || limit == 11 && (!errors.As(err, &many) || many.Max != 11) {
+				t.Errorf("12 groups by %s, %d allowed: %v", by, limit, err)
+			}
+		}
+	}
 }
