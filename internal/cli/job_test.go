@@ -57,6 +57,31 @@ func TestStageNames(t *testing.T) {
 	}
 }
 
+// Every flag that a plan gives a stage is one that its command has and takes.
+func TestPlansAreCommandLines(t *testing.T) {
+	for _, name := range []string{"tutorial-page.yml", "logisland-1.4.1.yml"} {
+		for _, serializer := range []string{"KryoSerializer", "JsonSerializer", "ExtendedJsonSerializer", "AvroSerializer", "StringSerializer", "none"} {
+			o := jobOptions{file: "../job/testdata/" + name, dryRun: true, set: []string{"elasticsearch.hosts=es:9200", "kafka.metadata.broker.list=k:9092",
+				"parsing_stream.kafka.output.topics.serializer=" + serializer, "kafka.topic.autoCreate=false", "elasticsearch.bulk.size=5",
+				"elasticsearch.flush.interval=5", "elasticsearch.concurrent.requests=2", "elasticsearch.backoff.policy=constantBackoff",
+				"elasticsearch.throttling.delay=500", "elasticsearch.username=u", "indexing_stream.kafka.linger.ms=5"}}
+			plan, err := o.plan(t.Context(), newRunCommand(&streams{}), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range plan.Stages {
+				cmd, _, err := newRoot(&streams{}).Find([]string{string(s.Kind)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := cmd.ParseFlags(s.Args); err != nil {
+					t.Errorf("%s: %v", s.CommandLine(), err)
+				}
+			}
+		}
+	}
+}
+
 // What is given to run goes on to every stage; what the file says does not come
 // from there.
 func TestHandedOn(t *testing.T) {
