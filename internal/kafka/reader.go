@@ -42,6 +42,9 @@ const (
 	DefaultMaxHeld  = 64 << 20
 )
 
+// lookForEnd is how long a poll lasts at most when the end is waited for.
+const lookForEnd = 100 * time.Millisecond
+
 // Reader reads topics as one stream of messages. One goroutine at a time.
 type Reader struct {
 	options ReadOptions
@@ -178,6 +181,11 @@ func (r *Reader) poll(ctx context.Context, due time.Time) error {
 	pause, resume := r.merge.throttle()
 	r.source.Pause(pause...)
 	r.source.Resume(resume...)
+	if r.options.ToEnd && due.IsZero() {
+		// Where a group has everything already, no message comes: the end is
+		// seen by looking, once partitions are assigned.
+		due = time.Now().Add(lookForEnd)
+	}
 	until := ctx
 	if !due.IsZero() {
 		var cancel context.CancelFunc

@@ -129,8 +129,15 @@ func TestReaderGoesOnWhereTheGroupWas(t *testing.T) {
 	if err := r.Close(within(t, 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if values := readToEnd(t, openReader(t, configFor(c), o)); len(values) != 6 || values[0] != value(4) {
+	r = openReader(t, configFor(c), o)
+	if values := readToEnd(t, r); len(values) != 6 || values[0] != value(4) {
 		t.Errorf("the second time: got %v, want messages 4 to 9", values)
+	}
+	if err := errors.Join(r.Commit(t.Context(), Position{Topic: topic, Offset: 10}), r.Close(within(t, 10*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if values := readToEnd(t, openReader(t, configFor(c), o)); len(values) != 0 {
+		t.Errorf("the third time: got %v, want nothing, and the end", values)
 	}
 }
 
