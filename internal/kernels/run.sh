@@ -86,10 +86,11 @@ build_tests() {
 		mkdir -p "$work/root/src/$package"
 		CGO_ENABLED=0 go test -c -ldflags '-s -w' -o "$work/root/src/$package/run.test" "./$package" >&2 || die "the tests of $package do not compile"
 		[ -e "$work/root/src/$package/run.test" ] || die "$package has no tests"
-		[ ! -d "$package/testdata" ] || cp -r "$package/testdata" "$work/root/src/$package/"
 		echo "$package" >>"$work/root/packages"
 	done
-	cp -r testdata go.mod "$work/root/src/"
+	# The end-to-end tests read other packages' test data too.
+	find testdata internal bpf -type d -name testdata -prune -exec cp -r --parents {} "$work/root/src/" \;
+	cp go.mod "$work/root/src/"
 	echo "${TESTS:-.}" >"$work/root/tests"
 }
 
