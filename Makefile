@@ -96,6 +96,7 @@ fuzz: go-version ## every fuzz target for FUZZTIME (60s)
 .PHONY: bench
 bench: build bin/bench ## measure the program beside its peers (as root, 15 minutes): bench/results/latest.md
 	bin/bench
+	bin/bench scale >bench/SCALE.md.new && mv bench/SCALE.md.new bench/SCALE.md
 
 .PHONY: bench-full
 bench-full: build bin/bench ## bench and the curves: bench/results/full.md

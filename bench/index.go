@@ -22,6 +22,7 @@ const (
 	nameBulkGzip   = "esutil.BulkIndexer, gzip"
 	nameBulkStd    = "esutil.BulkIndexer and encoding/json"
 	nameIndexStore = "xcapa index --store"
+	nameParseTopic = "xcapa parse, topic to topic"
 	indexDocs      = 200_000
 )
 
@@ -51,6 +52,11 @@ func (h *harness) index() {
 	add(nameIndexGzip, "json", "gzip -1", append(slices.Clone(ours), "--es-gzip", "1")...)
 	add(nameBulkGzip, "json", "gzip -1", append(slices.Clone(theirs), "-gzip")...)
 	add(nameIndexStore, "arrow", "Parquet files, zstd", h.binary, "index", "--brokers", "{broker}", "--store", "{dir}/store", "--store-window", "1h", "-q")
+	if h.has("parse") {
+		cases = append(cases, benchCase{group: groupIndex, name: nameParseTopic, unit: "documents", limit: blocking, note: "raw topic to Arrow blocks in another", run: func() (sample, error) {
+			return h.indexTrial(trace, "raw", []string{h.binary, "parse", "--brokers", "{broker}", "-q"})
+		}})
+	}
 	h.rounds(min(h.count, 3), 100*time.Second, cases)
 }
 

@@ -45,11 +45,21 @@ var parts = []part{
 	{"index", false, (*harness).index},
 	{"files", false, (*harness).files},
 	{"replay", false, (*harness).replay},
+	{"query", false, (*harness).query},
+	{"sizes", false, (*harness).sizes},
+	{"curves", true, (*harness).curves},
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "peer" {
 		os.Exit(peers.Main(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "scale" {
+		if err := scale(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

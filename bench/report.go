@@ -23,6 +23,7 @@ type report struct {
 	Took     []took     `json:"took"`
 	Outcomes []*outcome `json:"outcomes"`
 	Goals    []verdict  `json:"goals"`
+	Sizes    []size     `json:"sizes,omitempty"`
 	Curves   []curve    `json:"curves,omitempty"`
 }
 
@@ -95,6 +96,13 @@ func (r *report) markdown(m *strings.Builder, dir, name string) {
 	m.WriteString("\n")
 	for _, g := range r.groups() {
 		r.table(m, dir, name, g)
+	}
+	if len(r.Sizes) > 0 {
+		fmt.Fprintf(m, "## %s%s\n\n| encoding | none | snappy | zstd |\n|---|---|---|---|\n", strings.ToUpper(groupSizes[:1]), groupSizes[1:])
+		for i := 0; i+2 < len(r.Sizes); i += 3 {
+			fmt.Fprintf(m, "| %s | %.1f | %.1f | %.1f |\n", r.Sizes[i].Encoding, r.Sizes[i].Bytes, r.Sizes[i+1].Bytes, r.Sizes[i+2].Bytes)
+		}
+		m.WriteString("\n")
 	}
 	r.plotCurves(m, dir, name)
 	fmt.Fprintf(m, "## Time\n\n")

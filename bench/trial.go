@@ -30,6 +30,7 @@ type sample struct {
 	Delay     float64           `json:"run_delay"`           // share of the time its threads waited for a core
 	Lost      map[string]uint64 `json:"lost,omitempty"`      // frames, by room and reason
 	Allocs    float64           `json:"allocs,omitempty"`    // of memory, per operation
+	Size      float64           `json:"size,omitempty"`      // bytes a unit takes where it ends up
 	Repeated  bool              `json:"repeated,omitempty"`  // the first try was disturbed
 }
 

@@ -26,7 +26,7 @@ func parseFrames(_ context.Context, args []string) error {
 	name := f.String("file", "", "capture file")
 	length := f.Duration("for", 2*time.Second, "how long")
 	_ = f.Parse(args)
-	frames, err := readFrames(*name)
+	frames, err := ReadFrames(*name)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,8 @@ func parseFrames(_ context.Context, args []string) error {
 	return nil
 }
 
-func readFrames(name string) (frames [][]byte, err error) {
+// ReadFrames reads all frames of a capture file.
+func ReadFrames(name string) (frames [][]byte, err error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
