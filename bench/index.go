@@ -17,7 +17,7 @@ const (
 	groupIndex     = "index stage, one core, into a sink that answers at once"
 	nameIndexArrow = "xcapa index, arrow"
 	nameIndexJSON  = "xcapa index, json"
-	nameIndexGzip  = "xcapa index, json, gzip"
+	nameIndexGzip  = "xcapa index, arrow, gzip"
 	nameBulk       = "esutil.BulkIndexer"
 	nameBulkGzip   = "esutil.BulkIndexer, gzip"
 	nameBulkStd    = "esutil.BulkIndexer and encoding/json"
@@ -49,7 +49,7 @@ func (h *harness) index() {
 	theirs := []string{bulk, "peer", "bulk", "-brokers", "{broker}", "-elasticsearch", "http://{sink}", "-docs", strconv.Itoa(indexDocs)}
 	add(nameBulk, "json", "documents as they come, not looked at, no offsets committed", theirs...)
 	add(nameBulkStd, "json", "reads a document for its id and index, writes it again", append(slices.Clone(theirs), "-decode")...)
-	add(nameIndexGzip, "json", "gzip -1", append(slices.Clone(ours), "--es-gzip", "1")...)
+	add(nameIndexGzip, "arrow", "gzip -1", append(slices.Clone(ours), "--es-gzip", "1")...)
 	add(nameBulkGzip, "json", "gzip -1", append(slices.Clone(theirs), "-gzip")...)
 	add(nameIndexStore, "arrow", "Parquet files, zstd", h.binary, "index", "--brokers", "{broker}", "--store", "{dir}/store", "--store-window", "1h", "-q")
 	if h.has("parse") {

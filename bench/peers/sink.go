@@ -32,6 +32,14 @@ func sink(ctx context.Context, args []string) error {
 	return server.Close()
 }
 
+// What Elasticsearch 8 answers to a bulk, whole and filtered to the status.
+const (
+	fullHead     = `{"took":12,"errors":false,"items":[`
+	fullItem     = `{"create":{"_index":"packets_index.2026.11.23","_id":"000000000000-0-0","_version":1,"result":"created","_shards":{"total":2,"successful":1,"failed":0},"_seq_no":4711,"_primary_term":1,"status":201}}`
+	filteredHead = `{"errors":false,"items":[`
+	filteredItem = `{"create":{"status":201}}`
+)
+
 func answer(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Elastic-Product", "Elasticsearch")
 	w.Header().Set("Content-Type", "application/json")
@@ -42,13 +50,17 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		head, item := fullHead, fullItem
+		if r.URL.Query().Has("filter_path") { // who asks for less gets less
+			head, item = filteredHead, filteredItem
+		}
 		b := bufio.NewWriterSize(w, 64<<10)
-		b.WriteString(`{"took":1,"errors":false,"items":[`)
+		b.WriteString(head)
 		for i := range n {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(`{"create":{"_index":"i","_id":"1","status":201}}`)
+			b.WriteString(item)
 		}
 		b.WriteString("]}")
 		b.Flush()
