@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,7 @@ var tcpdump = receiver{args: []string{"tcpdump", "-n", "-i", "{if}", "-s", "128"
 
 // Names that goals and the report look cases up by.
 const (
+	nameAlone       = "generator alone"
 	nameDrop        = "XDP count and drop"
 	nameCeilPacket  = "ceiling of --stamp packet"
 	nameCeilBatch   = "ceiling of --stamp batch"
@@ -68,7 +70,8 @@ func (h *harness) capture() {
 		if t.name != small.name {
 			n, budget = min(h.count, 3), 40*time.Second
 		}
-		var cases []benchCase
+		cases := []benchCase{{group: groupCapture(t), name: nameAlone, unit: "packets", note: "frames made and dropped at once: the generator's own part of its core",
+			run: func() (sample, error) { return h.generatorAlone(t) }}}
 		for _, c := range captureCases {
 			if t.name == small.name || c.name != nameCeilBatch && c.name != nameEngine && c.name != nameOurAFPacket {
 				cases = append(cases, h.captureCase(groupCapture(t), c, t))
@@ -76,6 +79,20 @@ func (h *harness) capture() {
 		}
 		h.rounds(n, budget, cases)
 	}
+}
+
+// generatorAlone measures what of its core the generator takes for itself.
+func (h *harness) generatorAlone(t traffic) (s sample, err error) {
+	w, err := openWire(h, 1)
+	if err != nil {
+		return s, err
+	}
+	defer w.close()
+	t.flags = append(slices.Clone(t.flags), "--alone")
+	s.Offered, s.Seconds, err = w.generate(t, h.length/2)
+	s.Delivered, s.Bytes = s.Offered, t.bytes
+	s.Core = s.Seconds * 1e9 / float64(max(s.Offered, 1))
+	return s, err
 }
 
 func groupFixed(rate float64) string { return fmt.Sprintf("CPU at %.0f M/s", rate/1e6) }

@@ -16,7 +16,7 @@ var pycapaPython []byte
 // keeps nothing, else its storing would be what is measured.
 const (
 	groupPath  = "whole path 60 B"
-	groupLarge = "1514 B at 100 k/s, 1.2 Gbit/s"
+	groupLarge = "1514 B at 200 k/s, 2.4 Gbit/s"
 
 	nameRing        = "xcapa until the ring"
 	nameDecode      = "xcapa until decoded"
@@ -111,7 +111,7 @@ func (h *harness) path() {
 		{nameRaw, toKafka("raw", "none"), "the frames themselves, as fastcapa sends them"},
 		{nameRawSnappy, toKafka("raw", "snappy"), "the frames themselves, as fastcapa sends them"},
 	} {
-		cases = append(cases, h.captureCase(groupLarge, n, large.flows(4096).at(100e3)))
+		cases = append(cases, h.captureCase(groupLarge, n, large.flows(4096).at(200e3)))
 	}
 	h.rounds(min(h.count, 3), 30*time.Second, cases)
 }

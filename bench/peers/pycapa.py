@@ -35,9 +35,11 @@ def send(header, frame):
 signal.signal(signal.SIGTERM, stop)
 producer = confluent_kafka.Producer({"bootstrap.servers": brokers, "queue.buffering.max.messages": 100000})
 reader = pcapy.open_live(interface, 65535, 1, 100)
+reader.setnonblock(1)  # else no signal is seen while no packet comes
 print('{"ready":true}', flush=True)
 while going:
-    reader.dispatch(-1, send)  # until the buffer is empty or 100 ms are over
+    if not reader.dispatch(-1, send):  # until the buffer is empty
+        time.sleep(0.001)
     producer.poll(0)
 producer.flush()
 print('{"packets":%d,"dropped":%d}' % (acked, failed + dropped + reader.stats()[1]), flush=True)

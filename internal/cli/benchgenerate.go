@@ -60,6 +60,7 @@ func newGenerateCommand(s *streams) *cobra.Command {
 	f.BoolVar(&c.IPv6, "ipv6", false, "IPv6 instead of IPv4")
 	f.BoolVar(&c.TCP, "tcp", false, "TCP instead of UDP")
 	f.Uint16Var(&c.VLAN, "vlan", 0, "`VID` of a tag (0: none)")
+	f.BoolVar(&c.Alone, "alone", false, "make frames and send none: what the generator itself costs")
 	f.IntVar(&c.Flows, "flows", 1, "number of flows, rounded up to a power of two")
 	return cmd
 }

@@ -17,10 +17,12 @@ type Config struct {
 	// Default: 60.
 	Sizes []int
 	IPv6  bool
-	TCP   bool   // else UDP
-	VLAN  uint16 // VID of a tag; 0: none
-	Flows int    // rounded up to a power of two; default 1
-	Rate  float64
+	TCP   bool    // else UDP
+	VLAN  uint16  // VID of a tag; 0: none
+	Flows int     // rounded up to a power of two; default 1
+	Rate  float64 // frames a second; 0: as many as it goes
+	// Alone drops every frame where it would be sent: what making it costs.
+	Alone bool
 }
 
 // IMIX is the classic mix of lengths, 7:4:1, spread out.

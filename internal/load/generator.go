@@ -31,7 +31,9 @@ func Open(name string, c Config) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate load on %s: %w", name, err)
 	}
-	t.settings.Interface = ifi.Index
+	if !c.Alone {
+		t.settings.Interface = ifi.Index
+	}
 	program, err := bpf.LoadGenerator(t.settings)
 	if err != nil {
 		return nil, err
