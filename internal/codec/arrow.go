@@ -272,6 +272,7 @@ func sequenceOf(r *record.Record) uint64 {
 func (b *ArrowBlock) EncodedLen() int {
 	n := len(b.template.schema) + len(b.template.batch) + len(endOfStream)
 	bitmap := pad8((b.n + 7) / 8)
+	n += pad8(8 * b.n) // the zeros that null columns share can be longer than any of them
 	for i := range b.fixed {
 		n += bitmap + pad8(b.n*b.fixed[i].width)
 	}

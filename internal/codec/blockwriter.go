@@ -8,11 +8,12 @@ import (
 // blockWriter appends the body of a record batch to dst and patches, as it
 // goes, the nodes and buffers of the metadata in front of it.
 type blockWriter struct {
-	dst          []byte
-	meta         []byte // framed metadata, in dst
-	body         int    // where the body starts in dst
-	n            int    // rows
-	node, buffer int    // where the next of each stands in meta
+	dst           []byte
+	meta          []byte // framed metadata, in dst
+	body          int    // where the body starts in dst
+	n             int    // rows
+	node, buffer  int    // where the next of each stands in meta
+	zeros, zeroed int    // where a stretch of zeros stands in dst, and how long it is
 }
 
 func pad8(n int) int { return (n + 7) &^ 7 }
@@ -36,12 +37,17 @@ func (w *blockWriter) addBufferAt(at, size int) {
 	w.buffer += 16
 }
 
-// addZeros appends a buffer of size zero bytes.
+// addZeros adds a buffer of size zero bytes. Columns that are null in every row
+// are half of most blocks: they share one stretch, long enough for the widest of
+// them but addresses. A buffer is a place and a length to every reader (Arrow
+// IPC, Message.fbs); none has to be its own.
 func (w *blockWriter) addZeros(size int) {
-	w.addBuffer(size)
-	at := len(w.dst)
-	w.dst = w.dst[:at+pad8(size)]
-	clear(w.dst[at:])
+	if size > w.zeroed {
+		w.zeros, w.zeroed = len(w.dst), pad8(max(size, 8*w.n))
+		w.dst = w.dst[:w.zeros+w.zeroed]
+		clear(w.dst[w.zeros:])
+	}
+	w.addBufferAt(w.zeros, size)
 }
 
 // pad appends the zeros that size bytes lack to a multiple of 8.

@@ -141,7 +141,7 @@ func TestFlatOut(t *testing.T) {
 	sent, took := receive(t, Config{}, 300*time.Millisecond, func(capture.Frame) { got++ })
 	rate := float64(sent) / took.Seconds() / 1e6
 	t.Logf("%.1f M frames/s offered, %.1f %% received", rate, 100*float64(got)/float64(sent))
-	if sent < 100_000 || got == 0 || got > sent {
+	if sent < 1000 || got == 0 || got > sent {
 		t.Errorf("sent %d, received %d", sent, got)
 	}
 }
