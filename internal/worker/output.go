@@ -61,7 +61,7 @@ type blockMessage struct {
 // DefaultRows is how many records one Arrow block holds at most.
 const DefaultRows = 1024
 
-// maxFreeBlocks bounds the idle buffers one worker keeps (140 KB each).
+// maxFreeBlocks bounds the idle buffers one worker keeps (some 150 KB each).
 const maxFreeBlocks = 64
 
 // NewBlockOutput makes the Arrow output of one worker. origin is copied.
