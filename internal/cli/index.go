@@ -38,6 +38,8 @@ type indexOptions struct {
 	elastic  elasticFlags
 	template bool
 	showKey  bool
+	backoff  string
+	throttle time.Duration
 }
 
 // defaultStoreMemory is a million packets.
@@ -87,6 +89,11 @@ A key that may do this and nothing else: xcapa index --print-api-key`,
 	f.IntVar(&o.elastic.BulkBytes, "bulk-size", elastic.DefaultBulkBytes, "bytes in a bulk request")
 	f.DurationVar(&o.elastic.FlushInterval, "flush-interval", elastic.DefaultFlushInterval, "longest time a document waits for its bulk")
 	f.IntVar(&o.elastic.Concurrency, "concurrent-requests", elastic.DefaultConcurrency, "bulk requests in flight")
+	f.StringVar(&o.backoff, "backoff-policy", elastic.DefaultBackoff, "waits between tries: `defaultExponentialBackoff` (100 ms to 30 s), exponentialBackoff, constantBackoff or noBackoff")
+	f.DurationVar(&o.throttle, "throttling-delay", 500*time.Millisecond, "first wait of exponentialBackoff, every wait of constantBackoff")
+	f.StringVar(&o.elastic.IndexField, "index-field", "", "`FIELD` of a document that names its index, whole, without a date")
+	f.StringVar(&o.elastic.TypeField, "type-field", elastic.DefaultTypeField, "`FIELD` that holds a document's type: Elasticsearch has no types of its own since version 8")
+	f.StringVar(&o.elastic.DefaultType, "default-type", "", "`TYPE` of documents of others that have none")
 	f.IntVar(&o.elastic.Compression, "es-gzip", 0, "gzip level 1-9 of requests (0: off)")
 	es()
 	f.BoolVar(&o.showKey, "print-api-key", false, "print the JSON that creates a least-privilege API key, and end")
@@ -118,6 +125,9 @@ func runIndex(ctx context.Context, s *streams, o *indexOptions) error {
 	cfg.CreateTopics = kafka.CreateTopics{Allowed: true, Partitions: -1, Replicas: -1}
 	rec := o.report.recorder("index")
 	cfg.Logger = slog.New(rec.Handler(peopleLogger(s, o.report.quiet).Handler()))
+	if err := o.elastic.SetBackoff(o.backoff, o.throttle); err != nil {
+		return usageErrorf("--backoff-policy: %w", err)
+	}
 	if err := o.elastic.complete(cfg.Logger); err != nil {
 		return err
 	}

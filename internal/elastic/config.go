@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"xcapa/internal/codec"
+	"xcapa/internal/record"
 )
 
 // Defaults of Config: what its zero values mean.
@@ -25,6 +26,7 @@ const (
 	DefaultBackoffInit   = 100 * time.Millisecond
 	DefaultBackoffMax    = 30 * time.Second
 	DefaultMaxOldIndices = 366
+	DefaultTypeField     = record.NameType
 )
 
 // Config is what client, template and writer share. The zero value works with a
@@ -50,6 +52,9 @@ type Config struct {
 
 	Index         string    // prefix of index names; "" = DefaultIndex
 	TimeBased     TimeBased // "" = Today
+	IndexField    string    // a document that has this field is put into the index it names; "" = none
+	TypeField     string    // field that holds a document's type; "" = record_type
+	DefaultType   string    // type of documents without one; "" = they stay without
 	MaxOldIndices int       // days (or months) before yesterday that get an index of their own; 0 = DefaultMaxOldIndices
 
 	JSON   codec.JSONOptions // how documents are made from rows that are not JSON already
@@ -70,6 +75,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.BackoffMax, DefaultBackoffMax)
 	setDefault(&c.Index, DefaultIndex)
 	setDefault(&c.TimeBased, Today)
+	setDefault(&c.TypeField, DefaultTypeField)
 	setDefault(&c.MaxOldIndices, DefaultMaxOldIndices)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

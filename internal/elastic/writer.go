@@ -25,6 +25,7 @@ type Writer struct {
 	config   Config
 	dead     DeadLetter
 	names    *namer
+	scratch  []byte // a document whose index is looked for in it
 	troubles troubles
 	maxBytes atomic.Int64 // of a bulk; lowered by a 413
 
@@ -135,10 +136,8 @@ func (w *Writer) append(g *group, n int, row *codec.Row, seen time.Time) {
 	case len(row.ID) > maxIDLen:
 		code, text = "id_too_long", fmt.Sprintf("the record_id has %d bytes, Elasticsearch takes %d", len(row.ID), maxIDLen)
 	default:
-		before := w.names.overflow
-		index := w.names.name(row.TimestampNanos, seen)
-		w.outside.Add(w.names.overflow - before)
-		w.open.appendRow(g, n, row, index, &w.config.JSON)
+		row = w.typed(row)
+		w.open.appendRow(g, n, row, w.index(row, seen), &w.config.JSON)
 		return
 	}
 	f := w.failure(g, n, code, text)
