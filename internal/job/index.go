@@ -3,6 +3,7 @@ package job
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,7 +63,6 @@ func (s *streamMap) flag(name, unit string) rule {
 }
 
 func (s *streamMap) serviceRules(tls bool) map[string]rule {
-	retried := ignored("what Elasticsearch cannot take now is sent again until it is taken, with growing pauses")
 	return map[string]rule{
 		"hosts":               func(m *mapper, v Setting) (Verdict, string) { return s.hosts(m, v, tls) },
 		"cluster.name":        ignored("of the old client's own protocol"),
@@ -78,7 +78,15 @@ func (s *streamMap) serviceRules(tls bool) map[string]rule {
 			s.args = append(s.args, "--bulk-size", bytes)
 			return Used, "--bulk-size " + bytes
 		},
-		"backoff.policy": retried, "throttling.delay": retried, "num.retry": retried,
+		"backoff.policy": func(m *mapper, v Setting) (Verdict, string) {
+			if !slices.Contains([]string{"noBackoff", "constantBackoff", "exponentialBackoff", "defaultExponentialBackoff"}, v.Value) {
+				m.failf(v.Line, "backoff.policy: %s: want noBackoff, constantBackoff, exponentialBackoff or defaultExponentialBackoff", v.Value)
+			}
+			s.args = append(s.args, "--backoff-policy", v.Value)
+			return Used, "--backoff-policy " + v.Value
+		},
+		"throttling.delay": s.flag("--throttling-delay", "ms"),
+		"num.retry":        ignored("what Elasticsearch cannot take now is sent again until it is taken"),
 		"username": func(_ *mapper, v Setting) (Verdict, string) {
 			s.args = append(s.args, "--es-user", v.Value)
 			return Used, "--es-user"
@@ -155,13 +163,15 @@ func (s *streamMap) indexRules() map[string]rule {
 			if v.Value == "search_index" {
 				return Ignored, "no packet record ever had this field"
 			}
-			return Attention, "documents go to the index of their packet's time, whatever the field says"
+			s.args = append(s.args, "--index-field", v.Value)
+			return Used, "--index-field: a document that has it goes to the index it names"
 		},
 		"es.type.field": func(_ *mapper, v Setting) (Verdict, string) {
 			if v.Value == "record_type" {
 				return Used, "it is a field of every document, as before; there are no types any more"
 			}
-			return Ignored, "Elasticsearch has no types any more"
+			s.args = append(s.args, "--type-field", v.Value)
+			return Used, "--type-field: a field of the document; Elasticsearch has no types any more"
 		},
 	}
 }

@@ -202,9 +202,9 @@ func (s *streamMap) outputSerializer(_ *mapper, v Setting) (Verdict, string) {
 	case "KryoSerializer":
 		s.args = append(s.args, "--encoding", "arrow")
 		return Used, "--encoding arrow: Kryo is Java's own; blocks of up to 1,024 records, which pyarrow and Spark read as well"
-	case "JsonSerializer", "ExtendedJsonSerializer":
-		s.args = append(s.args, "--encoding", "json")
-		return Used, "--encoding json: a document a packet"
+	case "JsonSerializer", "ExtendedJsonSerializer", "AvroSerializer", "StringSerializer", "none":
+		s.args = append(s.args, "--serializer", class)
+		return Used, "--serializer " + class + ": a message a packet"
 	}
 	s.args = append(s.args, "--encoding", "arrow")
 	return Attention, fmt.Sprintf("%s is not written here: --encoding arrow in its place", class)
