@@ -14,7 +14,7 @@ import (
 // encoder turns records into one of read's formats. Each worker has one, and
 // gives it a run of records at a time.
 type encoder interface {
-	add(dst []byte, r *record.Record, o *record.Origin) []byte
+	add(dst []byte, r *record.Record, o *record.Origin, frame []byte) []byte
 	// endRun appends what was held back.
 	endRun(dst []byte) []byte
 }
@@ -50,7 +50,9 @@ func newReadFormat(o *readOptions, terminal bool) (f readFormat, err error) {
 	switch format {
 	case "json":
 		f.hasIDs = true
-		f.encoder = func() encoder { return &jsonEncoder{codec.JSONOptions{Schema: schema}} }
+		f.encoder = func() encoder {
+			return &jsonEncoder{codec.NewDocuments(codec.EncodingJSON, codec.JSONOptions{Schema: schema})}
+		}
 	case "text":
 		// Times since another line need the lines in order.
 		f.oneByOne = o.line.timestamp == int(line.TimeDelta) || o.line.timestamp >= int(line.TimeSinceOne)
@@ -70,17 +72,17 @@ func newReadFormat(o *readOptions, terminal bool) (f readFormat, err error) {
 }
 
 // jsonEncoder writes one document a line.
-type jsonEncoder struct{ options codec.JSONOptions }
+type jsonEncoder struct{ docs *codec.Documents }
 
-func (e *jsonEncoder) add(dst []byte, r *record.Record, o *record.Origin) []byte {
-	return append(codec.AppendJSON(dst, r, o, &e.options), '\n')
+func (e *jsonEncoder) add(dst []byte, r *record.Record, o *record.Origin, frame []byte) []byte {
+	return append(e.docs.Append(dst, r, o, frame), '\n')
 }
 func (e *jsonEncoder) endRun(dst []byte) []byte { return dst }
 
 // textEncoder writes lines for people.
 type textEncoder struct{ printer line.Printer }
 
-func (e *textEncoder) add(dst []byte, r *record.Record, _ *record.Origin) []byte {
+func (e *textEncoder) add(dst []byte, r *record.Record, _ *record.Origin, _ []byte) []byte {
 	return e.printer.Append(dst, r)
 }
 func (e *textEncoder) endRun(dst []byte) []byte { return dst }
@@ -88,7 +90,7 @@ func (e *textEncoder) endRun(dst []byte) []byte { return dst }
 // arrowEncoder writes record batches.
 type arrowEncoder struct{ block *codec.ArrowBlock }
 
-func (e *arrowEncoder) add(dst []byte, r *record.Record, _ *record.Origin) []byte {
+func (e *arrowEncoder) add(dst []byte, r *record.Record, _ *record.Origin, _ []byte) []byte {
 	if e.block.Full() {
 		dst = e.endRun(dst)
 	}
@@ -111,7 +113,7 @@ type csvEncoder struct {
 // cell appends one value of a record, nothing where it is absent.
 type cell func(dst []byte, r *record.Record, o *record.Origin) []byte
 
-func (e *csvEncoder) add(dst []byte, r *record.Record, o *record.Origin) []byte {
+func (e *csvEncoder) add(dst []byte, r *record.Record, o *record.Origin, _ []byte) []byte {
 	for i, c := range e.cells {
 		if i > 0 {
 			dst = append(dst, ',')

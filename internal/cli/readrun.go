@@ -93,7 +93,7 @@ func (r *run) encode(e encoder, rec *record.Record, verify bool) {
 		rec.SourceOffset = r.number + int64(i)
 		rec.Present |= 1 << record.FieldSourceOffset
 		r.status[rec.Status]++
-		out = e.add(out, rec, &r.origin)
+		out = e.add(out, rec, &r.origin, data)
 	}
 	r.out = e.endRun(out)
 }

@@ -16,7 +16,8 @@ type Documents struct {
 	options  JSONOptions
 	flat     []byte   // the document, from which the others are made
 	values   [][]byte // of flat, by line of the table of fields; nil: absent
-	at       int      // line behind the last one found: flat has nearly the table's order
+	seed     record.Record
+	at       int // line behind the last one found: flat has nearly the table's order
 	collect  func(key, value []byte)
 }
 
@@ -65,8 +66,14 @@ func lineOf(name string) int {
 // can make.
 func (e Encoding) HasDocuments() bool { return e == EncodingJSON || e >= EncodingSeedJSON }
 
-// Append appends the value of one record.
-func (d *Documents) Append(dst []byte, r *record.Record, o *record.Origin) []byte {
+// Append appends the value of one record; frame is what it was decoded from, nil
+// when nobody has it. The seed's schema needs it to be Logisland's to the byte.
+func (d *Documents) Append(dst []byte, r *record.Record, o *record.Origin, frame []byte) []byte {
+	if d.options.Schema == record.SchemaSeed && frame != nil {
+		if d.seed = *r; DecodeSeed(&d.seed, frame) {
+			r = &d.seed
+		}
+	}
 	if d.encoding == EncodingJSON {
 		return AppendJSON(dst, r, o, &d.options)
 	}

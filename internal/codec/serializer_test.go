@@ -33,7 +33,7 @@ func serialized(t testing.TB, name string, e Encoding, s record.Schema) []byte {
 	}
 	r := decodeHex(t, hex)
 	r.TimestampNanos = 1795821444908000000
-	return NewDocuments(e, JSONOptions{Schema: s}).Append([]byte("dirty"), r, captured)[len("dirty"):]
+	return NewDocuments(e, JSONOptions{Schema: s}).Append([]byte("dirty"), r, captured, nil)[len("dirty"):]
 }
 
 func hexOf(b []byte) string {
@@ -219,7 +219,7 @@ func BenchmarkDocuments(b *testing.B) {
 			var dst []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				dst = d.Append(dst[:0], r, captured)
+				dst = d.Append(dst[:0], r, captured, nil)
 			}
 		})
 	}

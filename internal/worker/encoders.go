@@ -19,10 +19,10 @@ func NewJSONEncoder(o *record.Origin, options codec.JSONOptions) *DocumentEncode
 }
 
 // Encode implements PacketEncoder.
-func (e *DocumentEncoder) Encode(dst []byte, r *record.Record, _ []byte) ([]byte, int, int) {
+func (e *DocumentEncoder) Encode(dst []byte, r *record.Record, frame []byte) ([]byte, int, int) {
 	dst = codec.AppendFlowKey(dst, r)
 	keyEnd := len(dst)
-	dst = e.Documents.Append(dst, r, e.Origin)
+	dst = e.Documents.Append(dst, r, e.Origin, frame)
 	return dst, keyEnd, len(dst)
 }
 
