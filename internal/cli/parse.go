@@ -187,8 +187,8 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	stage, err = indexer.NewParallel(indexer.Config{
 		Name: "parse", DeadLetter: deadLetters(producer, o.errors), Once: o.once, Logger: plan.kafka.Logger,
 		OnBatch:        func(b indexer.BatchStats) { rec.Batch(batchStatus(b)) },
-		CommitInterval: parseCommits,
-		Transactional:  o.exactlyOnce, OnTransaction: parser.TransactionEnded,
+		CommitInterval: parseCommits, MaxQueuedBytes: o.queued(),
+		Transactional: o.exactlyOnce, OnTransaction: parser.TransactionEnded,
 	}, parser.NewWork, parser.Room)
 	if err != nil {
 		return err
@@ -218,6 +218,18 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	<-done
 	ended = true
 	return errors.Join(err, report.finish())
+}
+
+// queued is how much may wait for the workers. A transaction ends when all of it
+// is done: little, with a rate limit.
+func (o *parseOptions) queued() int64 {
+	switch {
+	case !o.exactlyOnce:
+		return 0 // the stage's own
+	case o.rate > 0:
+		return 512 << 10
+	}
+	return 8 << 20
 }
 
 // connect makes consumer and producer: of one client with transactions, else

@@ -15,7 +15,7 @@ const transactionTimeout = 60 * time.Second
 
 // transactionMessages is the most messages one Poll may bring in a transaction:
 // what was polled must be produced before it ends.
-const transactionMessages = 20_000
+const transactionMessages = 4_000
 
 // ErrAborted is a Commit's answer when the transaction was aborted because the
 // group moved partitions. Nothing is wrong: it wraps itself in a RewoundError,

@@ -61,6 +61,22 @@ func (r *rig) send(messages ...*message.Message) {
 	}
 }
 
+// feeder hands messages to the raw topic, one by one, and does not wait.
+func (r *rig) feeder() func(m *message.Message) {
+	r.t.Helper()
+	producer, err := kafka.NewProducer(r.t.Context(), r.kafka)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = producer.Close(context.Background()) })
+	n := 0
+	return func(m *message.Message) {
+		m.Topic, m.Queue, m.Packets = rawTopic, n%partitions, 1
+		n++
+		producer.TryProduce(m)
+	}
+}
+
 // blocks is the default output, json the other.
 func blocks(sink worker.Sink, origin record.Origin) parse.Output {
 	return worker.NewBlockOutput(sink, outTopic, origin, 0, 20*time.Millisecond)
