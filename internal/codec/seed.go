@@ -12,10 +12,11 @@ import (
 )
 
 // The seed's values: the schema of Logisland's ParseNetworkPacket, with its
-// deviations kept on purpose. What cannot be kept, because a record no longer
-// holds the bytes behind it: ports that the seed reads from the payload of a
-// later fragment, and IP fields that it reads from frames that are no IP. A
-// frame that the seed loses without a word still gives a document here.
+// deviations kept on purpose. Where the frame is at hand, DecodeSeed reads it as
+// the seed does. From a record alone, read back from a block, two things cannot
+// be kept: ports that the seed reads from the payload of a later fragment, and IP
+// fields that it reads from frames that are no IP. A frame that the seed loses
+// without a word still gives a document here.
 const (
 	seedMagic = -725372255 // d4 c3 b2 a1, as the seed's Java int
 
