@@ -41,7 +41,8 @@ type Config struct {
 
 	// Once ends Run at the end offsets that the partitions had at start. A
 	// partition that ends in something other than a message (the marker of a
-	// transaction) does not reach its end before the next message.
+	// transaction) does not reach its end before the next message. With
+	// Transactional what was polled behind the ends is done too.
 	Once bool
 
 	// Transactional says that a Commit of the consumer takes everything that was
@@ -203,10 +204,11 @@ func (s *Stage) loop(ctx context.Context) error {
 		case last == nil && s.config.Once && s.atEnds():
 			last = s.flushBehind()
 		case last != nil && isClosed(last.done):
-			if last.err != nil || s.atEnds() {
+			rewound := s.config.Transactional && errors.Is(last.err, errStopped)
+			if !rewound && (last.err != nil || s.atEnds()) {
 				return last.err
 			}
-			last = nil // partitions came in between
+			last = nil // partitions came in between, or all is read again
 		}
 	}
 	return nil
@@ -278,7 +280,8 @@ func (s *Stage) enqueue(b *Batch) {
 		return
 	}
 	s.mu.Lock()
-	if end, ok := s.ends[p]; ok {
+	// A transaction takes the offsets of all that was polled: none may be left out.
+	if end, ok := s.ends[p]; ok && !s.config.Transactional {
 		for len(b.Messages) > 0 && b.Messages[len(b.Messages)-1].Offset >= end {
 			b.Messages = b.Messages[:len(b.Messages)-1]
 		}

@@ -136,3 +136,39 @@ func TestTransactionAborted(t *testing.T) {
 		}
 	}
 }
+
+// TestOnceInTransactions: messages that come while a run up to the end is under
+// way are not lost, although their offsets may be committed with the others'.
+func TestOnceInTransactions(t *testing.T) {
+	r := newRig(t)
+	batch := func(from, n int) (list []*message.Message) {
+		for i := range n {
+			list = append(list, frame(from+i, false))
+		}
+		return list
+	}
+	r.send(batch(0, 3000)...)
+	var more sync.Once
+	p := r.transactional("writer", func(c *parse.Config, s *indexer.Config) {
+		produce := c.Produce
+		c.Produce = func(ctx context.Context, m *message.Message) error {
+			more.Do(func() {
+				r.send(batch(3000, 3000)...)
+				time.Sleep(100 * time.Millisecond) // the client fetches ahead
+			})
+			return produce(ctx, m)
+		}
+	})
+	first := p.run(t.Context(), t).Rooms[0].In
+	second := r.transactional("writer", nil).run(t.Context(), t).Rooms[0].In
+	counts, _ := r.rows()
+	t.Logf("the first run took %d, the second %d", first, second)
+	if len(counts) != 6000 || first < 3000 {
+		t.Errorf("%d of 6000 messages are there; the first run took %d", len(counts), first)
+	}
+	for id, n := range counts {
+		if n != 1 {
+			t.Fatalf("record %s is there %d times", id, n)
+		}
+	}
+}
