@@ -27,7 +27,7 @@ func (q *question) rows(ctx context.Context, s *streams, d *store.Dataset) (*sto
 		if err != nil || n == 0 {
 			return err
 		}
-		part, err := q.lines(g, mask, n, out, m.limit)
+		part, err := q.part(g, mask, n, m.limit)
 		if err != nil {
 			return err
 		}
@@ -48,17 +48,29 @@ func (q *question) rows(ctx context.Context, s *streams, d *store.Dataset) (*sto
 	return report, out.end()
 }
 
-// part is the chosen rows of one row group as lines, in order of time.
+// part is the chosen rows of one row group, in order of time, and the lines of
+// the next few of them.
 type part struct {
+	question *question
+	vectors  []*query.Vector
+	times    []int64 // packet time by row of the row group, ns since 1970
+	rows     []int32 // chosen rows
+	next     int     // of rows: the one to be written next
+
+	first int // of rows: the first one in text
 	text  []byte
-	ends  []int   // where each line ends in text
-	times []int64 // packet time of each, ns since 1970
-	next  int
+	ends  []int // where each line ends in text
+	cells []query.Cell
+	buf   []byte
 }
 
-// lines makes lines of the chosen rows: of the first limit+1 of them, if limit
-// is above 0, for no more can be shown.
-func (q *question) lines(g *store.Group, mask []uint8, n int, out answer, limit int) (*part, error) {
+// partLines is how many lines are made at a time: those of a whole row group
+// would take 200 MB.
+const partLines = 1024
+
+// part takes the chosen rows: the first limit+1 of them, if limit is above 0,
+// for no more can be shown.
+func (q *question) part(g *store.Group, mask []uint8, n, limit int) (*part, error) {
 	if limit > 0 {
 		n = min(n, limit+1)
 	}
@@ -66,30 +78,48 @@ func (q *question) lines(g *store.Group, mask []uint8, n int, out answer, limit 
 	if err != nil {
 		return nil, err
 	}
-	vectors := make([]*query.Vector, len(q.fields))
+	p := &part{question: q, times: times, rows: make([]int32, 0, n), vectors: make([]*query.Vector, len(q.fields)), cells: make([]query.Cell, len(q.fields))}
 	for i, f := range q.fields {
-		if vectors[i], err = f.Vector(g); err != nil {
+		if p.vectors[i], err = f.Vector(g); err != nil {
 			return nil, err
 		}
 	}
-	p := &part{ends: make([]int, 0, n), times: make([]int64, 0, n)}
-	cells := make([]query.Cell, len(vectors))
-	var buf []byte
-	for row := 0; len(p.times) < n; row++ {
-		if mask != nil && mask[row] == 0 {
-			continue
+	for row := int32(0); len(p.rows) < n; row++ {
+		if mask == nil || mask[row] != 0 {
+			p.rows = append(p.rows, row)
 		}
-		buf = buf[:0]
-		for i, v := range vectors {
-			from := len(buf)
-			buf, cells[i].Null = v.Append(buf, row, &q.style)
-			cells[i].Text = buf[from:len(buf):len(buf)]
-		}
-		p.text = out.line(p.text, cells)
-		p.ends = append(p.ends, len(p.text))
-		p.times = append(p.times, times[row])
 	}
 	return p, nil
+}
+
+// time is the packet time of the next row.
+func (p *part) time() int64 { return p.times[p.rows[p.next]] }
+
+// line is the next row's; it is valid until the next call.
+func (p *part) line(out answer) []byte {
+	if p.next == p.first+len(p.ends) {
+		p.format(out)
+	}
+	i, from := p.next-p.first, 0
+	if i > 0 {
+		from = p.ends[i-1]
+	}
+	return p.text[from:p.ends[i]]
+}
+
+// format makes the lines of the next rows.
+func (p *part) format(out answer) {
+	p.first, p.text, p.ends = p.next, p.text[:0], p.ends[:0]
+	for _, row := range p.rows[p.next:min(p.next+partLines, len(p.rows))] {
+		p.buf = p.buf[:0]
+		for i, v := range p.vectors {
+			from := len(p.buf)
+			p.buf, p.cells[i].Null = v.Append(p.buf, int(row), &p.question.style)
+			p.cells[i].Text = p.buf[from:len(p.buf):len(p.buf)]
+		}
+		p.text = out.line(p.text, p.cells)
+		p.ends = append(p.ends, len(p.text))
+	}
 }
 
 // merger writes the lines of many row groups in order of time, as soon as no
@@ -108,7 +138,7 @@ func (m *merger) add(p *part, g *store.Group) error {
 	defer m.mu.Unlock()
 	heap.Push(&m.parts, p)
 	frontier := g.Frontier()
-	for len(m.parts) > 0 && m.parts[0].times[m.parts[0].next] < frontier {
+	for len(m.parts) > 0 && m.parts[0].time() < frontier {
 		if err := m.write(); err != nil {
 			return err
 		}
@@ -132,15 +162,11 @@ func (m *merger) write() error {
 		return errEnough
 	}
 	p := m.parts[0]
-	from := 0
-	if p.next > 0 {
-		from = p.ends[p.next-1]
-	}
-	if err := m.out.write(p.text[from:p.ends[p.next]]); err != nil {
+	if err := m.out.write(p.line(m.out)); err != nil {
 		return err
 	}
 	m.written++
-	if p.next++; p.next == len(p.times) {
+	if p.next++; p.next == len(p.rows) {
 		heap.Pop(&m.parts)
 	} else {
 		heap.Fix(&m.parts, 0)
@@ -152,7 +178,7 @@ func (m *merger) write() error {
 type partHeap []*part
 
 func (h partHeap) Len() int           { return len(h) }
-func (h partHeap) Less(i, j int) bool { return h[i].times[h[i].next] < h[j].times[h[j].next] }
+func (h partHeap) Less(i, j int) bool { return h[i].time() < h[j].time() }
 func (h partHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *partHeap) Push(x any)        { *h = append(*h, x.(*part)) }
 func (h *partHeap) Pop() any {
