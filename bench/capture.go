@@ -12,6 +12,12 @@ func ours(flags ...string) receiver {
 	return receiver{args: append([]string{"{xcapa}", "capture", "-i", "{if}", "--until", "ring"}, flags...), kind: kindXcapa}
 }
 
+// spin marks a receiver that loses whatever time its core does not give it.
+func spin(r receiver) receiver {
+	r.spins = true
+	return r
+}
+
 func peer(name string, flags ...string) receiver {
 	return receiver{args: append([]string{"{self}", "peer", name, "-i", "{if}"}, flags...), kind: kindPeer}
 }
@@ -26,6 +32,7 @@ const (
 	nameCeilBatch   = "ceiling of --stamp batch"
 	namePacket      = "xcapa --stamp packet"
 	nameBatch       = "xcapa --stamp batch"
+	nameSpin        = "xcapa --stamp packet --spin"
 	nameEngine      = "xcapa --engine asavie"
 	nameAsavie      = "asavie/xdp as published"
 	nameAFPacket    = "gopacket/afpacket"
@@ -45,6 +52,7 @@ var captureCases = []named{
 	{nameCeilBatch, peer("drop", "-stamp", "none"), "our program, XDP_DROP for the redirect"},
 	{namePacket, ours(), ""},
 	{nameBatch, ours("--stamp", "batch"), ""},
+	{nameSpin, spin(ours("--spin")), "no naps: all of a core"},
 	{nameEngine, ours("--engine", "asavie"), "its sockets and rings behind our program, stamps included"},
 	{nameAsavie, peer("asavie"), "the loop of its examples, rings as large as ours"},
 	{nameAFPacket, peer("afpacket"), "TPACKET_V3, 64 blocks of 1 MiB"},
@@ -73,7 +81,7 @@ func (h *harness) capture() {
 		cases := []benchCase{{group: groupCapture(t), name: nameAlone, unit: "packets", note: "frames made and dropped at once: the generator's own part of its core",
 			run: func() (sample, error) { return h.generatorAlone(t) }}}
 		for _, c := range captureCases {
-			if t.name == small.name || c.name != nameCeilBatch && c.name != nameEngine && c.name != nameOurAFPacket {
+			if t.name == small.name || c.name != nameCeilBatch && c.name != nameSpin && c.name != nameEngine && c.name != nameOurAFPacket {
 				cases = append(cases, h.captureCase(groupCapture(t), c, t))
 			}
 		}

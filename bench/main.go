@@ -26,6 +26,7 @@ type harness struct {
 	length  time.Duration // of one trial's traffic
 	count   int           // rounds
 	full    bool
+	end     time.Time // from then on one round of everything; zero: no such time
 	report  report
 }
 
@@ -77,6 +78,7 @@ func run(args []string) error {
 	f.IntVar(&h.count, "rounds", 5, "rounds, of which the median counts")
 	f.BoolVar(&h.full, "full", false, "the curves as well")
 	name := f.String("name", "", "of the report's files (default latest, with -full: full)")
+	budget := f.Duration("budget", 12*time.Minute, "after so long one round of what is left must do (-full: no limit)")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -103,6 +105,9 @@ func run(args []string) error {
 		if *name = "latest"; h.full {
 			*name = "full"
 		}
+	}
+	if !h.full {
+		h.end = time.Now().Add(*budget)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -39,7 +39,8 @@ type outcome struct {
 }
 
 // rounds runs cases in turn, so that what disturbs the machine disturbs all of
-// them, for n rounds or, after three, until budget is over.
+// them, for n rounds or, after three, until budget is over. Once the whole run
+// is late, one round must do.
 func (h *harness) rounds(n int, budget time.Duration, cases []benchCase) []*outcome {
 	begin := time.Now()
 	out := make([]*outcome, len(cases))
@@ -47,7 +48,8 @@ func (h *harness) rounds(n int, budget time.Duration, cases []benchCase) []*outc
 		out[i] = &outcome{Group: c.group, Name: c.name, Unit: c.unit, Note: c.note}
 	}
 	for round := range n {
-		if round >= min(3, n) && time.Since(begin) > budget {
+		late := !h.end.IsZero() && time.Now().After(h.end)
+		if round > 0 && late || round >= min(3, n) && time.Since(begin) > budget {
 			fmt.Fprintf(os.Stderr, "bench: %s: %d of %d rounds in the time there was\n", cases[0].group, round, n)
 			break
 		}
