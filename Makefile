@@ -85,6 +85,10 @@ CORPUS ?= testdata/pcap
 oracle: go-version ## compare every header field with tshark's over the captures in CORPUS
 	XCAPA_ORACLE_CORPUS=$(abspath $(CORPUS)) $(GO) test -count=1 -tags oracle -run TestOracle -v ./internal/packet
 
+.PHONY: oracle-seed
+oracle-seed: go-version ## compare the seed schema with Logisland's own parser over CORPUS (needs Maven and a JDK)
+	XCAPA_ORACLE_CORPUS=$(abspath $(CORPUS)) $(GO) test -count=1 -tags oracle -run 'TestSeedOracle|TestSeedReadsOurs' -v ./internal/codec
+
 .PHONY: fuzz
 FUZZTIME ?= 60s
 fuzz: go-version ## every fuzz target for FUZZTIME (60s)
