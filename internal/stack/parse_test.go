@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"xcapa/internal/ledger"
 	"xcapa/internal/record"
 	"xcapa/internal/store"
 )
@@ -26,7 +27,8 @@ func TestKilledParse(t *testing.T) {
 			for i := range kills {
 				// Slow enough for all twenty to find something to do.
 				s := p.xcapa(t, "parse", append(args, "--rate", "3000")...)
-				time.Sleep(time.Duration(300+rand.IntN(1200)) * time.Millisecond)
+				s.await(t, "it fetches", 30*time.Second, func(l *ledger.Ledger) bool { return l.Rooms[0].In > 0 })
+				time.Sleep(time.Duration(rand.IntN(800)) * time.Millisecond) // before, in and after a commit
 				_ = s.cmd.Process.Kill()
 				s.done <- <-s.done
 				t.Logf("kill %d", i+1)
