@@ -40,7 +40,7 @@ func (r *report) plotCurves(m *strings.Builder, dir, name string) {
 // curves are bench-full's: how things change with rate, ring, flows, length and
 // time. One trial a point: the shape is what they are for.
 func (h *harness) curves() {
-	for _, c := range []func() []curve{h.overRate, h.latencyOverRate, h.stalls, h.overFlows, h.overSize, h.memory} {
+	for _, c := range []func() []curve{h.latencyOverRate, h.overRate, h.stalls, h.overFlows, h.overSize, h.memory} {
 		h.report.Curves = append(h.report.Curves, c()...)
 	}
 }
@@ -75,7 +75,7 @@ func (h *harness) overRate() []curve {
 			d.Points = append(d.Points, [2]float64{offered, s.Rate()})
 			l.Points = append(l.Points, [2]float64{offered, 100 * s.LostShare()})
 			c.Points = append(c.Points, [2]float64{offered, s.CPU})
-			if offered < 0.8*rate { // the generator's core is full
+			if rate >= 2e6 && offered < 0.6*rate { // the generator's core is full
 				break
 			}
 		}

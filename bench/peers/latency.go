@@ -21,7 +21,7 @@ func latency(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("latency", flag.ExitOnError)
 	brokers := f.String("brokers", "", "address")
 	_ = f.Parse(args)
-	client, err := kgo.NewClient(kgo.SeedBrokers(*brokers), kgo.ConsumeTopics("xcapa.packets"), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(5*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(*brokers), kgo.ConsumeTopics("xcapa.packets"), kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.FetchMaxWait(10*time.Millisecond))
 	if err != nil {
 		return err
 	}
