@@ -28,7 +28,7 @@ func TestKilledParse(t *testing.T) {
 				// Slow enough for all twenty to find something to do.
 				s := p.xcapa(t, "parse", append(args, "--rate", "3000")...)
 				s.await(t, "it fetches", 30*time.Second, func(l *ledger.Ledger) bool { return l.Rooms[0].In > 0 })
-				time.Sleep(time.Duration(rand.IntN(800)) * time.Millisecond) // before, in and after a commit
+				time.Sleep(time.Duration(rand.IntN(2500)) * time.Millisecond) // a transaction is a second and more at this rate
 				_ = s.cmd.Process.Kill()
 				s.done <- <-s.done
 				t.Logf("kill %d", i+1)
