@@ -7,7 +7,7 @@
 // attach Program to the interface, read Counters.
 //
 // xsk_redirect runs on any interface, native or generic, from Linux 6.1.
-// xsk_redirect_meta also asks the NIC for its timestamp, RSS hash and the VLAN
+// xsk_redirect_meta also asks the NIC for its timestamp and the VLAN
 // tag it took off; it is bound to one device, runs in native mode only and
 // needs Linux 6.3 (the tag: 6.8). Both are made from ../headers/redirect.h.
 //

@@ -38,7 +38,7 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s: metadata area: %d bytes in C, %d in Go, want %d", name, meta.Size, unsafe.Sizeof(Meta{}), MetaSize)
 		}
 		for i, offset := range []uintptr{unsafe.Offsetof(Meta{}.Timestamp), unsafe.Offsetof(Meta{}.Sequence),
-			unsafe.Offsetof(Meta{}.OriginalLength), unsafe.Offsetof(Meta{}.Flags), unsafe.Offsetof(Meta{}.RxHash),
+			unsafe.Offsetof(Meta{}.OriginalLength), unsafe.Offsetof(Meta{}.Flags), unsafe.Offsetof(Meta{}.Reserved),
 			unsafe.Offsetof(Meta{}.VlanTpid), unsafe.Offsetof(Meta{}.VlanTci)} {
 			if m := meta.Members[i]; uintptr(m.Offset.Bytes()) != offset {
 				t.Errorf("%s: %s at %d in C, at %d in Go", name, m.Name, m.Offset.Bytes(), offset)
@@ -116,7 +116,7 @@ func TestReadMeta(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Meta{Timestamp: 0x0102030405060708, Sequence: 0x1112131415161718, OriginalLength: 0x21222324,
-		Flags: 0x31323334, RxHash: 0x41424344, VlanTpid: 0x5152, VlanTci: 0x6162}
+		Flags: 0x31323334, Reserved: 0x41424344, VlanTpid: 0x5152, VlanTci: 0x6162}
 	if got := ReadMeta((*[MetaSize]byte)(b)); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -29,7 +29,6 @@ const (
 // ask for. Whether the driver answers shows in Meta.Flags, frame by frame.
 type Kfuncs struct {
 	Timestamp bool // Linux 6.3
-	Hash      bool // Linux 6.3
 	VLAN      bool // Linux 6.8
 }
 
@@ -142,7 +141,6 @@ func kernelKfuncs() Kfuncs {
 	}
 	return Kfuncs{
 		Timestamp: has("bpf_xdp_metadata_rx_timestamp"),
-		Hash:      has("bpf_xdp_metadata_rx_hash"),
 		VLAN:      has("bpf_xdp_metadata_rx_vlan_tag"),
 	}
 }

@@ -9,7 +9,7 @@ import "encoding/binary"
 //	Sequence        number of the frame on its RX queue, from 0
 //	OriginalLength  bytes on the wire, without FCS and without a tag the NIC took off
 //	Flags           Flag*
-//	RxHash          RSS hash, valid with FlagRxHash
+//	Reserved        0
 //	VlanTpid        0x8100 or 0x88a8, valid with FlagVLAN
 //	VlanTci         PCP, DEI and VID, valid with FlagVLAN
 type Meta = xskRedirectXcapaMeta
@@ -21,7 +21,6 @@ const MetaSize = 32
 // The bits of Meta.Flags.
 const (
 	FlagNICTime = uint32(xskRedirectXcapaMetaFlagsXCAPA_NIC_TIME)
-	FlagRxHash  = uint32(xskRedirectXcapaMetaFlagsXCAPA_RX_HASH)
 	FlagVLAN    = uint32(xskRedirectXcapaMetaFlagsXCAPA_VLAN)
 )
 
@@ -32,7 +31,7 @@ func ReadMeta(b *[MetaSize]byte) Meta {
 		Sequence:       binary.NativeEndian.Uint64(b[8:]),
 		OriginalLength: binary.NativeEndian.Uint32(b[16:]),
 		Flags:          binary.NativeEndian.Uint32(b[20:]),
-		RxHash:         binary.NativeEndian.Uint32(b[24:]),
+		Reserved:       binary.NativeEndian.Uint32(b[24:]),
 		VlanTpid:       binary.NativeEndian.Uint16(b[28:]),
 		VlanTci:        binary.NativeEndian.Uint16(b[30:]),
 	}

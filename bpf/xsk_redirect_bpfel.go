@@ -30,7 +30,7 @@ type xskRedirectXcapaMeta struct {
 	Sequence       uint64
 	OriginalLength uint32
 	Flags          uint32
-	RxHash         uint32
+	Reserved       uint32
 	VlanTpid       uint16
 	VlanTci        uint16
 }
@@ -39,8 +39,7 @@ type xskRedirectXcapaMetaFlags uint32
 
 const (
 	xskRedirectXcapaMetaFlagsXCAPA_NIC_TIME xskRedirectXcapaMetaFlags = 1
-	xskRedirectXcapaMetaFlagsXCAPA_RX_HASH  xskRedirectXcapaMetaFlags = 2
-	xskRedirectXcapaMetaFlagsXCAPA_VLAN     xskRedirectXcapaMetaFlags = 4
+	xskRedirectXcapaMetaFlagsXCAPA_VLAN     xskRedirectXcapaMetaFlags = 2
 )
 
 type xskRedirectXcapaQueue struct {

@@ -2,21 +2,15 @@
 
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* xsk_redirect with what the NIC knows about the frame: its own timestamp, the
- * RSS hash, the VLAN tag it took off.
+ * VLAN tag it took off.
  *
  * The kernel accepts such a program only for the one device it is loaded for,
  * in native mode, from Linux 6.3 (tag: 6.8), and refuses to test-run it. */
 
 #include "redirect.h"
 
-/* include/net/xdp.h: how the hash was made; not used here. */
-enum xdp_rss_hash_type {
-	XDP_RSS_TYPE_NONE = 0,
-};
-
 /* Each returns 0 when the driver had an answer. net/core/xdp.c. */
 extern int bpf_xdp_metadata_rx_timestamp(const struct xdp_md *ctx, __u64 *timestamp) __ksym __weak;
-extern int bpf_xdp_metadata_rx_hash(const struct xdp_md *ctx, __u32 *hash, enum xdp_rss_hash_type *type) __ksym __weak;
 extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto, __u16 *tci) __ksym __weak;
 
 /* exists is a constant to the verifier: it removes the call behind it where the
@@ -25,7 +19,6 @@ extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *proto,
 
 static __always_inline void ask_nic(struct xdp_md *ctx, struct xcapa_meta *meta)
 {
-	enum xdp_rss_hash_type type;
 	__be16 proto;
 
 	if (nic_time && exists(bpf_xdp_metadata_rx_timestamp) &&
@@ -33,9 +26,6 @@ static __always_inline void ask_nic(struct xdp_md *ctx, struct xcapa_meta *meta)
 		meta->flags |= XCAPA_NIC_TIME;
 	else
 		meta->timestamp = 0;
-
-	if (exists(bpf_xdp_metadata_rx_hash) && !bpf_xdp_metadata_rx_hash(ctx, &meta->rx_hash, &type))
-		meta->flags |= XCAPA_RX_HASH;
 
 	if (exists(bpf_xdp_metadata_rx_vlan_tag) && !bpf_xdp_metadata_rx_vlan_tag(ctx, &proto, &meta->vlan_tci)) {
 		meta->flags |= XCAPA_VLAN;

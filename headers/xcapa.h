@@ -11,7 +11,7 @@ struct xcapa_meta {
 	__u64 sequence;        /* number of this frame on its RX queue, from 0 */
 	__u32 original_length; /* bytes on the wire, without FCS and without a tag the NIC took off */
 	__u32 flags;           /* XCAPA_* */
-	__u32 rx_hash;         /* valid with XCAPA_RX_HASH */
+	__u32 reserved;        /* 0 */
 	__u16 vlan_tpid;       /* valid with XCAPA_VLAN: 0x8100 or 0x88a8, host byte order */
 	__u16 vlan_tci;        /* valid with XCAPA_VLAN, host byte order */
 };
@@ -19,8 +19,7 @@ _Static_assert(sizeof(struct xcapa_meta) == 32, "xcapa_meta is 32 bytes");
 
 enum xcapa_meta_flags {
 	XCAPA_NIC_TIME = 1, /* timestamp is the NIC's */
-	XCAPA_RX_HASH = 2,
-	XCAPA_VLAN = 4, /* the NIC had stripped this tag */
+	XCAPA_VLAN = 2, /* the NIC had stripped this tag */
 };
 
 /* The verdicts, one per-CPU counter each: index into the map "counters". */

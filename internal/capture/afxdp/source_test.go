@@ -81,7 +81,7 @@ func writeMeta(b []byte, m bpf.Meta) {
 	order.PutUint64(b[8:], m.Sequence)
 	order.PutUint32(b[16:], m.OriginalLength)
 	order.PutUint32(b[20:], m.Flags)
-	order.PutUint32(b[24:], m.RxHash)
+	order.PutUint32(b[24:], m.Reserved)
 	order.PutUint16(b[28:], m.VlanTpid)
 	order.PutUint16(b[30:], m.VlanTci)
 }
