@@ -83,9 +83,11 @@ func start(c Config, gate *gate) (*kfake.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start embedded broker on %s: %w", c.Listen, err)
 	}
-	cluster.Fault(kfake.Fault{
-		Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1, When: gate.refuses,
-	})
+	if !c.Discard { // nothing held, nothing to refuse: the gate would never see it get less
+		cluster.Fault(kfake.Fault{
+			Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1, When: gate.refuses,
+		})
+	}
 	if err := makeTopics(c, cluster); err != nil {
 		cluster.Close()
 		return nil, err

@@ -270,6 +270,26 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// What keeps nothing is never full: it takes several times its limit, which no
+// producer compresses.
+func TestDiscardIsNeverFull(t *testing.T) {
+	addr, _ := runBroker(t, Config{Topics: []string{topic}, Partitions: 2, Limit: minLimit, Discard: true})
+	p := newProducer(t, kafka.Config{Brokers: []string{addr}, MaxBufferedBytes: 4 << 20, Compression: "none"})
+	value := make([]byte, 500_000)
+	n := 3 * minLimit / len(value)
+	for range n {
+		if err := p.Produce(within(t, 20*time.Second), &message.Message{Topic: topic, Value: value, Packets: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Close(within(t, 20*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if r := p.Room(); r.Out != uint64(n) {
+		t.Errorf("%d of %d messages acknowledged: %+v", r.Out, n, r.Dropped)
+	}
+}
+
 func TestRingKeepsNewest(t *testing.T) {
 	c := Config{Topics: []string{topic}, Rings: []string{"errors"}, Partitions: 2, Limit: minLimit, TrimEvery: 20 * time.Millisecond}
 	addr, _ := runBroker(t, c)
