@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,7 +106,11 @@ func (p *process) result(limit time.Duration) (r peers.Result, err error) {
 	return r, err
 }
 
-func (p *process) name() string { return strings.Join(p.cmd.Args, " ") }
+// name is the command line, without the folder of the program: it goes into
+// reports.
+func (p *process) name() string {
+	return strings.Join(append([]string{filepath.Base(p.cmd.Args[0])}, p.cmd.Args[1:]...), " ")
+}
 
 func (p *process) ended() error {
 	return fmt.Errorf("%s ended: %v\n%s", p.name(), p.err, p.words.String())
