@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"xcapa/internal/config"
+	"xcapa/internal/nearest"
 )
 
 // Where the values of flags come from: command line > environment >
@@ -231,7 +232,7 @@ func unknownCommand(root *cobra.Command, word string) error {
 		}
 	}
 	hint := ""
-	if near := config.Nearest(word, names); near != "" {
+	if near := nearest.Word(word, names); near != "" {
 		hint = fmt.Sprintf(", did you mean %q?", near)
 	}
 	return usageErrorf("there is no command %q%s; see xcapa --help", word, hint)

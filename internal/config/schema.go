@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"xcapa/internal/nearest"
 )
 
 // Schema is what a file may say: for each command the names of its flags.
@@ -38,40 +40,8 @@ func (s Schema) meant(name string, known []string) string {
 	if isSecret(name) {
 		return ": secrets do not stand in this file; name a file that holds them (kafka-password-file, es-password-file, api-key-file) or set the environment"
 	}
-	if near := Nearest(strings.ReplaceAll(name, "_", "-"), known); near != "" {
+	if near := nearest.Word(strings.ReplaceAll(name, "_", "-"), known); near != "" {
 		return fmt.Sprintf(", did you mean %q?", near)
 	}
 	return "; `xcapa config show --effective` lists all there are"
-}
-
-// Nearest is the candidate with the fewest single-letter edits from word, if
-// they are at most a third of its letters (two for short words); else "".
-func Nearest(word string, candidates []string) string {
-	best, limit := "", max(2, len(word)/3)
-	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if d := distance(word, c); d <= limit && d < len(word) {
-			best, limit = c, d-1
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: insertions, deletions, substitutions.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,9 +2,9 @@ package query
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
+	"xcapa/internal/nearest"
 	"xcapa/internal/packet"
 	"xcapa/internal/record"
 )
@@ -175,34 +175,5 @@ func closest(name string) string {
 	if a, ok := aliases[name]; ok {
 		return a
 	}
-	best, at := "", max(2, len(name)/3)+1
-	names := FieldNames()
-	slices.Sort(names)
-	for _, n := range names {
-		if d := distance(name, n); d < at {
-			best, at = n, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: insertions, deletions and changes of one byte.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return nearest.Word(name, FieldNames())
 }
