@@ -120,7 +120,7 @@ func explain(err error, name string, meta bool, ifindex int) error {
 	case errors.Is(err, syscall.EPERM):
 		return fmt.Errorf("load %s: %w: run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON", name, err)
 	case errors.Is(err, syscall.EACCES): // the verifier allows less without CAP_PERFMON
-		return fmt.Errorf("load %s: %w: run as root or with CAP_PERFMON too, or keep nothing and do not cut behind headers", name, err)
+		return fmt.Errorf("load %s: %w: run as root or with CAP_PERFMON too, or keep nothing and cut nothing", name, err)
 	case errors.Is(err, syscall.ENOMEM):
 		return fmt.Errorf("load %s: %w: free memory, or raise the limit of the control group", name, err)
 	case meta:
