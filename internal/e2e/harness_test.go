@@ -27,13 +27,9 @@ import (
 // binary is the program under test: XCAPA_TEST_BINARY, or built by TestMain.
 var binary string
 
-// emulated says that this machine is an emulator (internal/kernels): it computes
-// right and slowly, and its clock is no clock to measure with.
-var emulated = os.Getenv("XCAPA_TEST_EMULATED") == "1"
-
 // sized is what to ask of a machine, or of an emulator.
 func sized[T any](machine, emulator T) T {
-	if emulated {
+	if testnet.Emulated {
 		return emulator
 	}
 	return machine

@@ -65,7 +65,7 @@ func TestLoopsTakePerfmon(t *testing.T) {
 		})
 		code := cmd.ProcessState.ExitCode()
 		// Older verifiers (6.1, 6.12) want it for any cut; the error says so too.
-		if emulated && !tt.refuse && code == 4 && strings.Contains(words.String(), "run as root or with CAP_PERFMON too") {
+		if testnet.Emulated && !tt.refuse && code == 4 && strings.Contains(words.String(), "run as root or with CAP_PERFMON too") {
 			t.Logf("%s: this kernel's verifier wants CAP_PERFMON for it", tt.flags)
 			continue
 		}

@@ -11,6 +11,10 @@ import (
 // instead of skipping.
 const RootEnv = "XCAPA_TEST_ROOT"
 
+// Emulated says that this machine is an emulator (internal/kernels): it computes
+// right and slowly, and its clock is no clock to measure with.
+var Emulated = os.Getenv("XCAPA_TEST_EMULATED") == "1"
+
 // RequireRoot skips the test without root, or fails it if RootEnv is 1.
 func RequireRoot(t testing.TB) {
 	t.Helper()

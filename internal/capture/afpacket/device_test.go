@@ -107,7 +107,7 @@ func TestHundredThousandFrames(t *testing.T) {
 	pair := testnet.Pair(t, veth.Options{})
 	d := openOn(t, pair.Ends[1], Config{})
 	total, rate := uint64(100_000), 80_000
-	if os.Getenv("XCAPA_TEST_EMULATED") == "1" {
+	if testnet.Emulated {
 		total, rate = 10_000, 8_000 // an emulator makes no rate to speak of
 	}
 	done := make(chan error, 1)
