@@ -129,12 +129,21 @@ func (d *Device) explainParts(err error, scatter bool) error {
 		err, enough, d.hook.iface.Name, enough)
 }
 
+// copies reports whether it is certain that frames will be copied: zero copy is
+// not wanted, or the driver has none and the kernel says so.
+func (h *Hook) copies(c Config) bool {
+	if c.ZeroCopy == ZeroCopyOff || c.Mode == ModeGeneric {
+		return true
+	}
+	return c.ZeroCopy == ZeroCopyAuto && h.features.Known && h.features.XDP&host.XDPZeroCopy == 0
+}
+
 func (d *Device) openSockets(c Config, scatter bool) error {
 	d.mu.Lock()
 	d.scatter = scatter
 	d.mu.Unlock()
 	for queue := len(d.sockets); queue < d.hook.queues; queue++ {
-		s, err := openSocket(c, d.hook.Index(), queue, scatter)
+		s, err := openSocket(c, d.hook.Index(), queue, scatter, d.hook.copies(c))
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"xcapa/internal/capture"
+	"xcapa/internal/host"
 	"xcapa/internal/ledger"
 	"xcapa/internal/testnet"
 	"xcapa/internal/veth"
@@ -327,6 +328,33 @@ func TestMultiBuffer(t *testing.T) {
 	}
 }
 
+// Chunks are coloured wherever frames are copied, and only there.
+func TestColouredWhereFramesAreCopied(t *testing.T) {
+	pair := testnet.Pair(t, veth.Options{})
+	features := host.Features{Known: true, XDP: host.XDPBasic | host.XDPRedirect}
+	for name, tt := range map[string]struct {
+		config   Config
+		features host.Features
+		want     bool
+	}{
+		"no zero copy to be had":  {Config{}, features, true},
+		"zero copy to be had":     {Config{}, host.Features{Known: true, XDP: features.XDP | host.XDPZeroCopy}, false},
+		"zero copy or none":       {Config{ZeroCopy: ZeroCopyRequire}, features, false},
+		"zero copy not wanted":    {Config{ZeroCopy: ZeroCopyOff}, host.Features{}, true},
+		"generic":                 {Config{Mode: ModeGeneric}, host.Features{}, true},
+		"a kernel that says none": {Config{}, host.Features{}, false},
+	} {
+		h := &Hook{features: tt.features}
+		if got := h.copies(tt.config.withDefaults()); got != tt.want {
+			t.Errorf("%s: copies is %v, want %v", name, got, tt.want)
+		}
+	}
+	d := open(t, pair.Ends[0], Config{ZeroCopy: ZeroCopyOff})
+	if u := d.sockets[0].umem; !u.coloured() || u.stride != 4096+colour {
+		t.Errorf("chunks of %d bytes are %d apart, want a line more", u.chunk, u.stride)
+	}
+}
+
 // refusedParts checks that a kernel without frames of several parts refuses a
 // jumbo MTU and says what to set.
 func refusedParts(t *testing.T, end *veth.End, mode Mode) {
@@ -359,11 +387,11 @@ func TestSnapLength(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, s := range d.sockets {
-					if !bytes.Contains(s.umem, frame[:60]) {
+					if !bytes.Contains(s.umem.memory, frame[:60]) {
 						t.Fatal("the frames' headers are not in UMEM: the search sees nothing")
 					}
-					if at := bytes.Index(s.umem, marker); at >= 0 {
-						t.Fatalf("marker in UMEM at %d: % x", at, s.umem[at-64:at+32])
+					if at := bytes.Index(s.umem.memory, marker); at >= 0 {
+						t.Fatalf("marker in UMEM at %d: % x", at, s.umem.memory[at-64:at+32])
 					}
 				}
 				frames, _ := finish(t, d)

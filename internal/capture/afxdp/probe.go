@@ -37,16 +37,16 @@ func QueueWithoutSocket(ifindex, n int) (int, error) {
 
 func hasSocket(ifindex, queue int) (bool, error) {
 	const frames, chunk = 2, 2048
-	s := &socket{fd: -1, queue: queue, chunk: chunk}
+	s := &socket{fd: -1, queue: queue}
 	defer s.close()
 	var err error
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return false, explainSocket(err)
 	}
-	if s.umem, err = newUMEM(frames, chunk); err != nil {
+	if s.umem, err = newUMEM(frames, chunk, false); err != nil {
 		return false, err
 	}
-	if err := registerUMEM(s.fd, s.umem, chunk); err != nil {
+	if err := registerUMEM(s.fd, s.umem); err != nil {
 		return false, err
 	}
 	if err := s.mapRings(ringSizes{fill: unusedRing, complete: unusedRing, rx: unusedRing}); err != nil {

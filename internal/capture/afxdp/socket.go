@@ -15,8 +15,7 @@ import (
 type socket struct {
 	fd       int
 	queue    int
-	umem     []byte
-	chunk    uint64 // bytes, a power of two
+	umem     umem
 	fill     fillRing
 	complete completionRing
 	rx       rxRing // of a socket that receives
@@ -40,9 +39,10 @@ const (
 )
 
 // openSocket makes a socket on queue of the interface ifindex and lends all its
-// frames to the kernel. scatter asks for frames in several parts.
-func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err error) {
-	s := &socket{fd: -1, queue: queue, chunk: uint64(c.ChunkSize)}
+// frames to the kernel. scatter asks for frames in several parts, copying says
+// that there is no zero copy to be had.
+func openSocket(c Config, ifindex, queue int, scatter, copying bool) (_ *socket, err error) {
+	s := &socket{fd: -1, queue: queue}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open AF_XDP socket on %s queue %d: %w", c.Interface, queue, err)
@@ -52,10 +52,10 @@ func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err erro
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return nil, explainSocket(err)
 	}
-	if s.umem, err = newUMEM(c.Frames, c.ChunkSize); err != nil {
+	if s.umem, err = newUMEM(c.Frames, c.ChunkSize, copying); err != nil {
 		return nil, err
 	}
-	if err := registerUMEM(s.fd, s.umem, c.ChunkSize); err != nil {
+	if err := registerUMEM(s.fd, s.umem); err != nil {
 		return nil, err
 	}
 	if err := s.mapRings(ringSizes{fill: nextPowerOfTwo(c.Frames), complete: unusedRing, rx: uint32(c.RingSize)}); err != nil {
@@ -64,7 +64,7 @@ func openSocket(c Config, ifindex, queue int, scatter bool) (_ *socket, err erro
 	// Before bind: some drivers take a queue without frames for broken and
 	// stay deaf.
 	s.lendAll(c.Frames)
-	err = s.bind(ifindex, bindFlags(c, scatter), bindPatience)
+	err = s.bind(ifindex, bindFlags(c, scatter, copying), bindPatience)
 	if c.ZeroCopy == ZeroCopyRequire && errors.Is(err, unix.EOPNOTSUPP) {
 		err = host.NoZeroCopy(c.Interface)
 	}
@@ -157,17 +157,17 @@ func (s *socket) mapRing(name string, offset int64, size uint64) ([]byte, error)
 func (s *socket) lendAll(frames int) {
 	addrs := make([]uint64, frames)
 	for i := range addrs {
-		addrs[i] = uint64(i) * s.chunk
+		addrs[i] = uint64(i) * s.umem.stride
 	}
 	s.fill.put(addrs)
 }
 
-func bindFlags(c Config, scatter bool) uint16 {
+func bindFlags(c Config, scatter, copying bool) uint16 {
 	flags := uint16(unix.XDP_USE_NEED_WAKEUP)
 	switch {
 	case c.ZeroCopy == ZeroCopyRequire:
 		flags |= unix.XDP_ZEROCOPY
-	case c.ZeroCopy == ZeroCopyOff || c.Mode == ModeGeneric:
+	case copying:
 		flags |= unix.XDP_COPY
 	}
 	if scatter {
@@ -223,7 +223,7 @@ func (s *socket) close() error {
 		errs = append(errs, unix.Close(s.fd))
 		s.fd = -1
 	}
-	for _, memory := range []*[]byte{&s.fill.memory, &s.complete.memory, &s.rx.memory, &s.tx.memory, &s.umem} {
+	for _, memory := range []*[]byte{&s.fill.memory, &s.complete.memory, &s.rx.memory, &s.tx.memory, &s.umem.memory} {
 		if *memory != nil {
 			errs = append(errs, unix.Munmap(*memory))
 			*memory = nil

@@ -15,8 +15,7 @@ import (
 // source is one RX queue as a capture.Source.
 type source struct {
 	queue   int
-	umem    []byte
-	chunk   uint64
+	umem    umem
 	fill    *fillRing
 	rx      *rxRing
 	wake    func() // tells the kernel that the fill ring has frames again
@@ -46,7 +45,6 @@ func newSource(c Config, s *socket, scatter bool) *source {
 	src := &source{
 		queue:   s.queue,
 		umem:    s.umem,
-		chunk:   s.chunk,
 		fill:    &s.fill,
 		rx:      &s.rx,
 		wake:    s.wake,
@@ -103,9 +101,9 @@ func (s *source) take(frames []capture.Frame) int {
 			continue
 		}
 		used++
-		if s.view(&frames[n], d, int(d.Len)) {
+		if chunk, ok := s.view(&frames[n], d, int(d.Len)); ok {
 			if !s.lends {
-				s.hold(d.Addr)
+				s.hold(chunk)
 			}
 			n++
 		}
@@ -116,16 +114,17 @@ func (s *source) take(frames []capture.Frame) int {
 }
 
 // view makes f a view of the frame, or of the first part of the frame, that d
-// describes; total is its length over all parts. A descriptor that points
-// outside UMEM is counted, not believed.
-func (s *source) view(f *capture.Frame, d unix.XDPDesc, total int) bool {
-	size := uint64(len(s.umem))
-	if d.Addr < bpf.MetaSize || d.Addr >= size || uint64(d.Len) > size-d.Addr {
+// describes, and says which chunk it is in; total is its length over all parts. A
+// descriptor that points outside UMEM is counted, not believed.
+func (s *source) view(f *capture.Frame, d unix.XDPDesc, total int) (chunk uint64, ok bool) {
+	at, chunk := s.umem.locate(d.Addr)
+	size := uint64(len(s.umem.memory))
+	if at < bpf.MetaSize || at >= size || uint64(d.Len) > size-at {
 		s.invalid.Store(s.invalid.Load() + 1)
-		return false
+		return 0, false
 	}
-	s.stamper.Frame(f, s.umem, int(d.Addr), int(d.Len), total)
-	return true
+	s.stamper.Frame(f, s.umem.memory, int(at), int(d.Len), total)
+	return chunk, true
 }
 
 // join makes f of the parts of one frame, from descriptor first on; at most
@@ -150,11 +149,11 @@ func (s *source) join(f *capture.Frame, first, ready uint32) (parts uint32, whol
 		return 0, false // taken when frames have come home
 	}
 	start := len(buffer.bytes)
-	d := s.rx.at(first)
-	if !s.view(f, d, total) {
+	chunk, ok := s.view(f, s.rx.at(first), total)
+	if !ok {
 		return parts, false
 	}
-	s.hold(d.Addr)
+	s.hold(chunk)
 	buffer.bytes = append(buffer.bytes, f.Data...)
 	var part capture.Frame
 	for i := uint32(1); i < parts; i++ {
@@ -175,18 +174,19 @@ func (s *source) join(f *capture.Frame, first, ready uint32) (parts uint32, whol
 
 // part makes f.Data a view of a later part of a frame: no metadata there.
 func (s *source) part(f *capture.Frame, d unix.XDPDesc) bool {
-	size := uint64(len(s.umem))
-	if d.Addr >= size || uint64(d.Len) > size-d.Addr {
+	at, chunk := s.umem.locate(d.Addr)
+	size := uint64(len(s.umem.memory))
+	if at >= size || uint64(d.Len) > size-at {
 		s.invalid.Store(s.invalid.Load() + 1)
 		return false
 	}
-	s.hold(d.Addr)
-	f.Data = s.umem[d.Addr : d.Addr+uint64(d.Len)]
+	s.hold(chunk)
+	f.Data = s.umem.memory[at : at+uint64(d.Len)]
 	return true
 }
 
-// hold notes that the chunk around addr is to be lent again.
-func (s *source) hold(addr uint64) { s.held = append(s.held, addr&^(s.chunk-1)) }
+// hold notes that a chunk is to be lent again.
+func (s *source) hold(chunk uint64) { s.held = append(s.held, chunk) }
 
 // Release lends every frame received so far to the kernel again.
 func (s *source) Release() {
@@ -223,8 +223,8 @@ func (s *source) Return(frames []capture.Frame) {
 	}
 	for i := range frames {
 		data := unsafe.SliceData(frames[i].Data)
-		if addr := offset(data, s.umem); addr < uint64(len(s.umem)) {
-			s.hold(addr)
+		if at := offset(data, s.umem.memory); at < uint64(len(s.umem.memory)) {
+			s.hold(s.umem.around(at))
 		} else {
 			s.joins.home(data)
 		}
@@ -233,7 +233,7 @@ func (s *source) Return(frames []capture.Frame) {
 }
 
 // Frames is how many chunks of memory there are.
-func (s *source) Frames() int { return len(s.umem) / int(s.chunk) }
+func (s *source) Frames() int { return s.umem.chunks() }
 
 // close ends the source: Receive returns capture.ErrClosed from now on. It
 // waits for a Receive under way; frames received are no longer valid.
@@ -241,5 +241,5 @@ func (s *source) close() {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	s.closed = true
-	s.umem, s.held = nil, nil
+	s.umem, s.held = umem{}, nil
 }

@@ -24,7 +24,8 @@ type fakeKernel struct {
 	rxProduced   uint32
 }
 
-// newFakeKernel makes a source whose chunks are all lent to the fake kernel.
+// newFakeKernel makes a source whose chunks are all lent to the fake kernel; they
+// are coloured where c wants no zero copy.
 func newFakeKernel(tb testing.TB, c Config, scatter bool) *fakeKernel {
 	tb.Helper()
 	c = c.withDefaults()
@@ -35,7 +36,11 @@ func newFakeKernel(tb testing.TB, c Config, scatter bool) *fakeKernel {
 		return bytesOf(words)
 	}
 	fillSize := nextPowerOfTwo(c.Frames)
-	s := &socket{umem: memory(c.Frames * c.ChunkSize), chunk: uint64(c.ChunkSize)}
+	s := &socket{umem: umem{chunk: uint64(c.ChunkSize), stride: uint64(c.ChunkSize)}}
+	if c.ZeroCopy == ZeroCopyOff {
+		s.umem.stride += colour
+	}
+	s.umem.memory = memory(c.Frames * int(s.umem.stride))
 	s.fill = newFillRing(memory(192+int(fillSize)*8), offset, fillSize)
 	s.rx = newRXRing(memory(192+c.RingSize*16), offset, uint32(c.RingSize))
 	s.lendAll(c.Frames)
@@ -53,20 +58,29 @@ func (k *fakeKernel) lent() int { return int(*k.fill.producer - k.fillConsumed) 
 func (k *fakeKernel) deliver(data []byte, meta bpf.Meta, part int) {
 	for first := true; first || len(data) > 0; first = false {
 		n := min(part, len(data))
-		addr := k.fill.addrs[k.fillConsumed&k.fill.mask] + packetHeadroom
+		chunk := k.fill.addrs[k.fillConsumed&k.fill.mask]
 		k.fillConsumed++
 		*k.fill.consumer = k.fillConsumed
-		copy(k.umem[addr:], data[:n])
+		at := chunk + packetHeadroom
+		copy(k.umem.memory[at:], data[:n])
 		if first {
-			writeMeta(k.umem[addr-bpf.MetaSize:addr], meta)
+			writeMeta(k.umem.memory[at-bpf.MetaSize:at], meta)
 		}
 		data = data[n:]
-		d := unix.XDPDesc{Addr: addr, Len: uint32(n)}
+		d := unix.XDPDesc{Addr: k.address(chunk), Len: uint32(n)}
 		if len(data) > 0 {
 			d.Options = unix.XDP_PKT_CONTD
 		}
 		k.describe(d)
 	}
+}
+
+// address is a descriptor's for a frame in chunk.
+func (k *fakeKernel) address(chunk uint64) uint64 {
+	if k.umem.coloured() {
+		return chunk | packetHeadroom<<48
+	}
+	return chunk + packetHeadroom
 }
 
 func (k *fakeKernel) describe(d unix.XDPDesc) {
@@ -89,14 +103,19 @@ func writeMeta(b []byte, m bpf.Meta) {
 // Every chunk is the kernel's or ours, and goes round: many times through rings
 // whose indices wrap.
 func TestChunksGoRound(t *testing.T) {
-	k := newFakeKernel(t, Config{RingSize: 8, Frames: 24, Batch: 5}, false)
+	t.Run("aligned", func(t *testing.T) { chunksGoRound(t, ZeroCopyAuto) })
+	t.Run("coloured", func(t *testing.T) { chunksGoRound(t, ZeroCopyOff) })
+}
+
+func chunksGoRound(t *testing.T, zeroCopy ZeroCopy) {
+	k := newFakeKernel(t, Config{RingSize: 8, Frames: 24, Batch: 5, ZeroCopy: zeroCopy}, false)
 	// Just before the indices overflow.
 	start := ^uint32(0) - 10
 	k.fillConsumed, k.rxProduced = start, start
 	*k.fill.producer, *k.fill.consumer, k.fill.cachedProducer, k.fill.cachedConsumer = start, start, start, start
 	*k.rx.producer, *k.rx.consumer, k.rx.cachedProducer, k.rx.cachedConsumer = start, start, start, start
 	for i := range 24 {
-		k.fill.put([]uint64{uint64(i) * k.chunk})
+		k.fill.put([]uint64{uint64(i) * k.umem.stride})
 	}
 	frames := make([]capture.Frame, 8)
 	next := uint64(0)
@@ -320,10 +339,11 @@ func BenchmarkColdFrames(b *testing.B) {
 	for _, frames := range []int{8192, 65536} {
 		for name, advice := range map[string]int{"ordinary": unix.MADV_NOHUGEPAGE, "huge": unix.MADV_HUGEPAGE} {
 			b.Run(fmt.Sprintf("%d_%s", frames, name), func(b *testing.B) {
-				memory, err := newUMEM(frames, 4096)
+				u, err := newUMEM(frames, 4096, false)
 				if err != nil {
 					b.Fatal(err)
 				}
+				memory := u.memory
 				defer unix.Munmap(memory)
 				if err := unix.Madvise(memory, advice); err != nil {
 					b.Skip(err)
@@ -332,7 +352,7 @@ func BenchmarkColdFrames(b *testing.B) {
 					memory[at] = 1 // there from now on
 				}
 				k := newFakeKernel(b, Config{Frames: frames}, false)
-				k.umem = memory
+				k.umem = u
 				batch := make([]capture.Frame, 64)
 				sum := 0
 				b.ResetTimer()
@@ -411,8 +431,13 @@ func bytesOf(words []uint64) []byte {
 // Frames that are lent come home one by one, in any order, and every chunk goes
 // round: whole frames and frames of several parts.
 func TestReturnInAnyOrder(t *testing.T) {
+	t.Run("aligned", func(t *testing.T) { returnInAnyOrder(t, ZeroCopyAuto) })
+	t.Run("coloured", func(t *testing.T) { returnInAnyOrder(t, ZeroCopyOff) })
+}
+
+func returnInAnyOrder(t *testing.T, zeroCopy ZeroCopy) {
 	const frames = 256
-	k := newFakeKernel(t, Config{RingSize: 256, Frames: frames}, true)
+	k := newFakeKernel(t, Config{RingSize: 256, Frames: frames, ZeroCopy: zeroCopy}, true)
 	k.Lend()
 	if k.Frames() != frames {
 		t.Fatalf("got %d frames, want %d", k.Frames(), frames)

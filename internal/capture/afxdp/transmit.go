@@ -59,6 +59,14 @@ type Transmitter struct {
 	finished, refused uint64 // frames
 }
 
+// chunk is how many bytes a chunk has.
+func (c TransmitConfig) chunk() int {
+	if c.LongestFrame <= smallestChunk {
+		return smallestChunk
+	}
+	return largestChunk
+}
+
 // OpenTransmitter opens the TX queue. It must run in the interface's network
 // namespace; the transmitter may be used from any other.
 //
@@ -73,10 +81,7 @@ func OpenTransmitter(c TransmitConfig) (_ *Transmitter, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open AF_XDP TX ring on %s: %w", c.Interface, err)
 	}
-	s := &socket{fd: -1, queue: c.Queue, chunk: largestChunk}
-	if c.LongestFrame <= smallestChunk {
-		s.chunk = smallestChunk
-	}
+	s := &socket{fd: -1, queue: c.Queue}
 	t := &Transmitter{socket: s}
 	defer func() {
 		if err != nil {
@@ -87,10 +92,10 @@ func OpenTransmitter(c TransmitConfig) (_ *Transmitter, err error) {
 	if s.fd, err = unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 		return nil, explainSocket(err)
 	}
-	if s.umem, err = newUMEM(c.Frames, int(s.chunk)); err != nil {
+	if s.umem, err = newUMEM(c.Frames, c.chunk(), false); err != nil {
 		return nil, err
 	}
-	if err := registerUMEM(s.fd, s.umem, int(s.chunk)); err != nil {
+	if err := registerUMEM(s.fd, s.umem); err != nil {
 		return nil, err
 	}
 	size := uint32(c.Frames)
@@ -111,7 +116,7 @@ func OpenTransmitter(c TransmitConfig) (_ *Transmitter, err error) {
 	t.last = make([]bool, c.Frames)
 	t.home = make([]uint64, 0, c.Frames)
 	for i := range c.Frames {
-		t.free = append(t.free, uint64(i)*s.chunk)
+		t.free = append(t.free, uint64(i)*s.umem.stride)
 	}
 	return t, nil
 }
@@ -119,8 +124,8 @@ func OpenTransmitter(c TransmitConfig) (_ *Transmitter, err error) {
 // Put copies a frame and queues it. false: there is no room now; Kick, then
 // Reap, then try again. It must not be longer than LongestFrame, nor empty.
 func (t *Transmitter) Put(frame []byte) bool {
-	s := t.socket
-	parts := (len(frame) + int(s.chunk) - 1) / int(s.chunk)
+	s, chunk := t.socket, t.socket.umem.chunk
+	parts := (len(frame) + int(chunk) - 1) / int(chunk)
 	if len(t.free) < parts {
 		t.Reap()
 	}
@@ -130,13 +135,13 @@ func (t *Transmitter) Put(frame []byte) bool {
 	for len(frame) > 0 {
 		addr := t.free[len(t.free)-1]
 		t.free = t.free[:len(t.free)-1]
-		n := copy(s.umem[addr:addr+s.chunk], frame)
+		n := copy(s.umem.memory[addr:addr+chunk], frame)
 		frame = frame[n:]
 		d := unix.XDPDesc{Addr: addr, Len: uint32(n)}
 		if len(frame) > 0 {
 			d.Options = unix.XDP_PKT_CONTD
 		}
-		t.last[addr/s.chunk] = len(frame) == 0
+		t.last[addr/chunk] = len(frame) == 0
 		s.tx.put(d)
 	}
 	return true
@@ -165,7 +170,7 @@ func (t *Transmitter) Kick() (left int, err error) {
 func (t *Transmitter) Reap() {
 	t.home = t.socket.complete.take(t.home[:0])
 	for _, addr := range t.home {
-		if t.last[addr/t.socket.chunk] {
+		if t.last[addr/t.socket.umem.chunk] {
 			t.finished++
 		}
 	}
