@@ -81,7 +81,7 @@ func (h *harness) capture() {
 		cases := []benchCase{{group: groupCapture(t), name: nameAlone, unit: "packets", note: "frames made and dropped at once: the generator's own part of its core",
 			run: func() (sample, error) { return h.generatorAlone(t) }}}
 		for _, c := range captureCases {
-			if t.name == small.name || c.name != nameCeilBatch && c.name != nameSpin && c.name != nameEngine && c.name != nameOurAFPacket {
+			if t.name == small.name || t.name == imix.name && c.name == nameCeilBatch || c.name != nameCeilBatch && c.name != nameSpin && c.name != nameEngine && c.name != nameOurAFPacket {
 				cases = append(cases, h.captureCase(groupCapture(t), c, t))
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ func firstField(file, key string) string {
 	return "unknown"
 }
 
+// escapes are the colours that some programs write even into a pipe.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
+
 // firstLine is what a program says first; "" when it is not there.
 func firstLine(name string, args ...string) string {
 	out, err := exec.Command(name, args...).CombinedOutput()
@@ -63,7 +67,7 @@ func firstLine(name string, args ...string) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(escapes.ReplaceAllString(line, ""))
 }
 
 // softirqSeconds is how long cpu was in softirq so far, in seconds.

@@ -111,7 +111,7 @@ func run(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	h.report = report{Began: time.Now().UTC(), Machine: describeMachine(h.binary), Command: strings.Join(os.Args, " "), Place: h.place.String(), Length: h.length.String(), Rounds: h.count}
+	h.report = report{Began: time.Now().UTC(), Machine: describeMachine(h.binary), Command: commandLine(f), Place: h.place.String(), Length: h.length.String(), Rounds: h.count}
 	chosen := strings.Split(*only, ",")
 	for _, p := range parts {
 		if *only != "" && !slices.Contains(chosen, p.name) || *only == "" && p.full && !h.full {
@@ -127,6 +127,17 @@ func run(args []string) error {
 	}
 	h.report.Ended = time.Now().UTC()
 	return h.report.write(*out, *name)
+}
+
+// commandLine is how the suite was called, without folders of this machine.
+func commandLine(f *flag.FlagSet) string {
+	words := []string{"bench"}
+	f.Visit(func(f *flag.Flag) {
+		if f.Name != "o" && f.Name != "xcapa" {
+			words = append(words, "-"+f.Name+"="+f.Value.String())
+		}
+	})
+	return strings.Join(words, " ")
 }
 
 func partNames() []string {

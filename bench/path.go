@@ -31,6 +31,7 @@ const (
 	nameJSONSnappy  = "xcapa json, snappy"
 	nameRaw         = "xcapa raw"
 	nameRawSnappy   = "xcapa raw, snappy"
+	nameMessage     = "a JSON message per packet through franz-go"
 	namePycapaGo    = "pycapa's shape in Go"
 	namePycapaPy    = "pycapa's shape in Python"
 )
@@ -59,6 +60,7 @@ func (h *harness) pathCases() []named {
 		{nameArrowSnappy, toKafka("arrow", "snappy"), "the default"},
 		{nameArrowBatch, toKafka("arrow", "snappy", "--stamp", "batch"), ""},
 		{nameArrowZstd, toKafka("arrow", "zstd"), ""},
+		{nameMessage, receiver{kind: kindPeer, broker: true, args: []string{"{self}", "peer", "message", "-i", "{if}", "-brokers", "{broker}"}}, "our capture, decoder and JSON; a record of the client for each"},
 		{nameJSON, toKafka("json", "none"), "a message per packet"},
 		{nameJSONSnappy, toKafka("json", "snappy"), "a message per packet"},
 		{nameRaw, toKafka("raw", "none"), "a message per packet"},

@@ -94,6 +94,7 @@ func (r *report) markdown(m *strings.Builder, dir, name string) {
 		fmt.Fprintf(m, "| %s | %s | %s | %s |\n", v.word(), v.Goal, v.Got, v.Remark)
 	}
 	m.WriteString("\n")
+	r.profile(m)
 	for _, g := range r.groups() {
 		r.table(m, dir, name, g)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,6 @@ type outcome struct {
 	Name    string   `json:"name"`
 	Unit    string   `json:"unit"`
 	Note    string   `json:"note,omitempty"`
-	Command string   `json:"command,omitempty"`
 	Samples []sample `json:"samples"`
 	Missing string   `json:"missing,omitempty"` // why there are none
 }
@@ -61,7 +61,8 @@ func (h *harness) rounds(n int, budget time.Duration, cases []benchCase) []*outc
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "bench: %s, %s: %v\n", c.group, c.name, err)
 				if len(out[i].Samples) == 0 {
-					out[i].Missing, _, _ = strings.Cut(err.Error(), "\n")
+					line, _, _ := strings.Cut(err.Error(), "\n")
+					out[i].Missing = withoutFolders(line)
 				}
 				continue
 			}
@@ -73,6 +74,11 @@ func (h *harness) rounds(n int, budget time.Duration, cases []benchCase) []*outc
 	h.report.Outcomes = append(h.report.Outcomes, out...)
 	return out
 }
+
+var folders = regexp.MustCompile(`/(?:[^\s/"':=,]+/)+([^\s/"':=,]*)`)
+
+// withoutFolders leaves of every path its last part: a report is read elsewhere.
+func withoutFolders(s string) string { return folders.ReplaceAllString(s, "$1") }
 
 // guarded runs c, and once more when the machine was too busy to judge by it;
 // the less disturbed of the two counts.

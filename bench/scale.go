@@ -66,10 +66,9 @@ func modelOf(r *report) (m model, err error) {
 		return v
 	}
 	// A core that made no frames would have that time too.
-	core := func(s sample) float64 { return s.Core }
-	m.generator = get(groupCapture(small), nameAlone, core)
-	m.kernel = get(groupCapture(small), namePacket, core) - m.generator
-	m.kernelIMIX = get(groupCapture(imix), namePacket, core) - get(groupCapture(imix), nameAlone, core)
+	m.generator = get(groupCapture(small), nameAlone, coreOf)
+	m.kernel = get(groupCapture(small), namePacket, coreOf) - m.generator
+	m.kernelIMIX = get(groupCapture(imix), namePacket, coreOf) - get(groupCapture(imix), nameAlone, coreOf)
 	m.app = get(groupPath, nameArrowSnappy, cpuOf)
 	m.json = get(groupPath, nameJSON, cpuOf)
 	m.path = get(groupPath, nameArrowSnappy, rate)

@@ -274,7 +274,7 @@ func (w *wire) settle(r receiver, s *sample) (used measure.CPU, rooms []ledger.R
 		used = w.rx.used()
 		s.Delivered = l.Rooms[len(l.Rooms)-1].Out
 		w.rx.terminate()
-		if err := w.rx.wait(30 * time.Second); err != nil {
+		if err := w.rx.wait(90 * time.Second); err != nil { // --drain is 60 s
 			return used, nil, err
 		}
 		final, err := ledger.ReadLast(w.stats)
@@ -316,13 +316,13 @@ func (w *wire) settle(r receiver, s *sample) (used measure.CPU, rooms []ledger.R
 func (w *wire) atRest() (*ledger.Ledger, error) {
 	var last *ledger.Ledger
 	since := time.Now()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		l, err := ledger.ReadLast(w.stats)
 		if err != nil || len(l.Rooms) == 0 {
 			continue
 		}
 		moved := last == nil || l.Rooms[0].In != last.Rooms[0].In || l.Rooms[len(l.Rooms)-1].Out != last.Rooms[len(last.Rooms)-1].Out
-		if last = l; moved {
+		if last = l; moved || l.Rooms[len(l.Rooms)-1].InFlight > 0 {
 			since = time.Now()
 		}
 		if time.Since(since) > settlePause {

@@ -43,7 +43,7 @@ func latency(ctx context.Context, args []string) error {
 			}
 			row := 0
 			if err := reader.Read(&m, func(r *codec.Row) error {
-				if row%64 == 0 { // the rest would only cost time
+				if row%8 == 0 { // the rest would only cost time
 					ages = append(ages, float64(now-r.Record.TimestampNanos)/1e6)
 				}
 				row++
@@ -53,6 +53,11 @@ func latency(ctx context.Context, args []string) error {
 			}
 		}
 	}
+	return sayAges(ages)
+}
+
+// sayAges prints p50, p99 and p99.9 of ages, in ms.
+func sayAges(ages []float64) error {
 	if len(ages) == 0 {
 		return fmt.Errorf("no packet came")
 	}

@@ -25,7 +25,7 @@ type Result struct {
 
 var all = map[string]func(ctx context.Context, args []string) error{
 	"drop": drop, "afpacket": afpacketCount, "asavie": asavieLoop, "pycapa": pycapaShape, "bulk": bulkIndexer,
-	"parse": parseFrames, "latency": latency, "sink": sink,
+	"parse": parseFrames, "latency": latency, "acknowledged": acknowledged, "message": messagePerPacket, "sink": sink,
 }
 
 // Names lists the peers.
