@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"xcapa/internal/nearest"
 )
 
 // Property is one client property by its Kafka name, as kcat, librdkafka and
@@ -103,28 +105,14 @@ func SetProperty(c *Config, name, value string) error {
 			return nil
 		}
 	}
-	if near := nearest(name); near != "" {
+	var names []string
+	for _, p := range properties {
+		names = append(names, p.Names...)
+	}
+	if near := nearest.Word(name, names); near != "" {
 		return fmt.Errorf("set Kafka property %s: no such property here, did you mean %s?", name, near)
 	}
 	return fmt.Errorf("set Kafka property %s: no such property here", name)
-}
-
-// nearest is the known name that shares the longest prefix with name, if that
-// is a word at least.
-func nearest(name string) string {
-	best, bestLen := "", 3
-	for _, p := range properties {
-		for _, n := range p.Names {
-			k := 0
-			for k < len(n) && k < len(name) && n[k] == name[k] {
-				k++
-			}
-			if k > bestLen {
-				best, bestLen = n, k
-			}
-		}
-	}
-	return best
 }
 
 func tlsOf(c *Config) *TLS {
