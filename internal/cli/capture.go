@@ -23,12 +23,9 @@ type captureOptions struct {
 	device deviceOptions
 	kafka  kafkaFlags
 	report reportFlags
-	host   string
-	topic  string
-	outputFlags
-	headers bool
-	count   int64
-	until   string
+	recordFlags
+	count int64
+	until string
 
 	save saveFlags // a capture file
 
@@ -45,14 +42,10 @@ func (o *captureOptions) register(cmd *cobra.Command) {
 	o.device.register(cmd)
 	o.kafka.register(cmd)
 	o.report.register(cmd)
-	host, _ := os.Hostname()
 	f := cmd.Flags()
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	records := group(cmd, "Records to Kafka")
-	f.StringVar(&o.host, "host", host, "`NAME` of this capture host in the records")
-	f.StringVar(&o.topic, "topic", "", "`TOPIC` for the records (default "+defaultPacketsTopic+", with --encoding raw "+defaultRawTopic+")")
-	o.outputFlags.register(cmd)
-	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
+	o.recordFlags.register(cmd)
 	f.StringVar(&o.fastcapa, "fastcapa-config", "", "take brokers and Kafka settings from a configuration `FILE` of Metron's fastcapa")
 	records()
 	f.StringVar(&o.until, "until", "", "for measurements: the last `ROOM` frames reach: ring (they are counted), decode or encode")
@@ -156,8 +149,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 
 // asImport is the import of the files of -r.
 func (o *captureOptions) asImport() *importOptions {
-	return &importOptions{outputFlags: o.outputFlags, kafka: o.kafka, report: o.report,
-		host: o.host, topic: o.topic, headers: o.headers, count: o.count, stage: "import"}
+	return &importOptions{recordFlags: o.recordFlags, kafka: o.kafka, report: o.report, count: o.count, stage: "import"}
 }
 
 // capturePlan is what the flags mean, checked before anything is opened.

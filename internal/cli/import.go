@@ -25,14 +25,11 @@ import (
 // importOptions are the flags of import. capture -r with brokers has them too
 // and is the same.
 type importOptions struct {
-	outputFlags
-	kafka   kafkaFlags
-	report  reportFlags
-	host    string
-	topic   string
-	headers bool
-	count   int64
-	stage   string // name of the ledger and of error records
+	recordFlags
+	kafka  kafkaFlags
+	report reportFlags
+	count  int64
+	stage  string // name of the ledger and of error records
 }
 
 func newImportCommand(s *streams) *cobra.Command {
@@ -59,14 +56,10 @@ behind it.`,
 	}
 	o.kafka.register(cmd)
 	o.report.register(cmd)
-	host, _ := os.Hostname()
 	f := cmd.Flags()
 	f.Int64VarP(&o.count, "count", "c", 0, "stop after `COUNT` packets")
 	records := group(cmd, "Records to Kafka")
-	f.StringVar(&o.host, "host", host, "`NAME` of the capture host in the records")
-	f.StringVar(&o.topic, "topic", "", "`TOPIC` for the records (default "+defaultPacketsTopic+", with --encoding raw "+defaultRawTopic+")")
-	o.outputFlags.register(cmd)
-	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
+	o.recordFlags.register(cmd)
 	records()
 	// A file can wait: nothing of it is dropped unless someone asks for that.
 	o.outputFlags.patient(cmd, "import")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,4 +77,21 @@ func (o *outputFlags) patient(cmd *cobra.Command, name string) {
 	f := cmd.Flags()
 	f.Lookup("buffer").Usage = "`SIZE` of what may wait for the brokers; beyond it " + name + " waits"
 	f.Lookup("errors-per-second").DefValue, o.errRate = "0", 0
+}
+
+// recordFlags are those of a command that makes the records itself, of frames.
+type recordFlags struct {
+	outputFlags
+	host    string
+	topic   string
+	headers bool
+}
+
+func (o *recordFlags) register(cmd *cobra.Command) {
+	host, _ := os.Hostname()
+	f := cmd.Flags()
+	f.StringVar(&o.host, "host", host, "`NAME` of the capture host in the records")
+	f.StringVar(&o.topic, "topic", "", "`TOPIC` for the records (default "+defaultPacketsTopic+", with --encoding raw "+defaultRawTopic+")")
+	o.outputFlags.register(cmd)
+	f.BoolVar(&o.headers, "raw-headers", true, "with --encoding raw: add the record header xcapa with nanoseconds and wire length")
 }
