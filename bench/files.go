@@ -23,35 +23,44 @@ const (
 	nameReplayAFP  = "xcapa replay --engine afpacket"
 	nameTcpreplay  = "tcpreplay"
 	traceSize      = 500_000
+	traceGigabyte  = 6_500_000 // with -full
 	traceForTshark = 20_000
 )
 
 // files is reading a capture file: documents on a pipe, and blocks to a broker.
 func (h *harness) files() {
 	long, short := filepath.Join(h.scratch, "long.pcap"), filepath.Join(h.scratch, "short.pcap")
-	for path, n := range map[string]int{long: traceSize, short: traceForTshark} {
+	packets := traceSize
+	if h.full {
+		packets = traceGigabyte
+	}
+	for path, n := range map[string]int{long: packets, short: traceForTshark} {
 		if err := writeTrace(path, n); err != nil {
 			fmt.Fprintf(os.Stderr, "bench: files: %v\n", err)
 			return
 		}
 	}
+	defer os.Remove(long)
+	size := ""
+	if info, err := os.Stat(long); err == nil {
+		size = fmt.Sprintf("%.2f GB", float64(info.Size())/1e9)
+	}
 	cases := []benchCase{
-		{name: nameRead, note: "to /dev/null", run: func() (sample, error) { return h.command(traceSize, h.binary, "read", "-q", "-o", "json", long) }},
+		{name: nameRead, note: size + ", to /dev/null", run: func() (sample, error) { return h.command(uint64(packets), h.binary, "read", "-q", "-o", "json", long) }},
 		{name: nameTshark, note: "to /dev/null, name resolution off", run: func() (sample, error) {
 			return h.command(traceForTshark, "tshark", "-n", "-T", "ek", "-r", short)
 		}},
 	}
-	into := benchCase{name: nameCaptureRead, run: func() (sample, error) { return h.toBroker("capture", "-r", long) }}
+	into := benchCase{name: nameCaptureRead, run: func() (sample, error) { return h.toBroker(packets, "capture", "-r", long) }}
 	if h.has("import") {
-		into = benchCase{name: nameImport, run: func() (sample, error) { return h.toBroker("import", long) }}
+		into = benchCase{name: nameImport, run: func() (sample, error) { return h.toBroker(packets, "import", long) }}
 	}
-	into.note = "until the last acknowledgement"
+	into.note = size + ", until the last acknowledgement"
 	cases = append(cases, into)
 	for i := range cases {
 		cases[i].group, cases[i].unit = groupFiles, "packets"
 	}
 	h.rounds(min(h.count, 3), 40*time.Second, cases)
-	os.Remove(long)
 }
 
 // has says whether the program has a command.
@@ -73,7 +82,7 @@ func (h *harness) command(n uint64, args ...string) (s sample, err error) {
 	return s, nil
 }
 
-func (h *harness) toBroker(args ...string) (s sample, err error) {
+func (h *harness) toBroker(packets int, args ...string) (s sample, err error) {
 	w, err := openWire(h, 1)
 	if err != nil {
 		return s, err
@@ -91,8 +100,8 @@ func (h *harness) toBroker(args ...string) (s sample, err error) {
 	if err := p.wait(120 * time.Second); err != nil {
 		return s, err
 	}
-	s.Delivered, s.Seconds = traceSize, time.Since(begin).Seconds()
-	s.CPU = float64(p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime()) / traceSize
+	s.Delivered, s.Seconds = uint64(packets), time.Since(begin).Seconds()
+	s.CPU = float64(p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime()) / float64(packets)
 	return s, nil
 }
 

@@ -24,6 +24,7 @@ const (
 	nameIndexStore = "xcapa index --store"
 	nameParseTopic = "xcapa parse, topic to topic"
 	indexDocs      = 200_000
+	indexLimit     = 2 * time.Minute // of one trial
 )
 
 // index is B11: from a topic to a server that answers every bulk at once.
@@ -78,15 +79,7 @@ func (h *harness) indexTrial(trace, encoding string, args []string) (s sample, e
 		return s, err
 	}
 	defer w.close()
-	if err := w.startBroker("--limit", "2GiB"); err != nil {
-		return s, err
-	}
-	fill, err := startOn(w.pair.Ends[1].Start, h.place.App, h.binary, "capture", "-r", trace, "--brokers", w.addr, "--encoding", encoding, "-q", "--errors-in-output")
-	if err != nil {
-		return s, err
-	}
-	defer fill.kill()
-	if err := fill.wait(60 * time.Second); err != nil {
+	if err := w.fillTopic(trace, encoding); err != nil {
 		return s, err
 	}
 	portFile := filepath.Join(w.dir, "sink")
@@ -99,11 +92,25 @@ func (h *harness) indexTrial(trace, encoding string, args []string) (s sample, e
 	if err != nil {
 		return s, err
 	}
-	return w.indexer(args, addr, target)
+	return w.indexer(args, indexDocs, addr, target.cmd.Process.Pid)
 }
 
-// indexer runs the indexer until it has settled every document.
-func (w *wire) indexer(args []string, sink string, target *process) (s sample, err error) {
+// fillTopic starts a broker and brings the packets of a capture file into it.
+func (w *wire) fillTopic(trace, encoding string) error {
+	if err := w.startBroker("--limit", "2GiB"); err != nil {
+		return err
+	}
+	fill, err := startOn(w.pair.Ends[1].Start, w.h.place.App, w.h.binary, "capture", "-r", trace, "--brokers", w.addr, "--encoding", encoding, "-q", "--errors-in-output")
+	if err != nil {
+		return err
+	}
+	defer fill.kill()
+	return fill.wait(60 * time.Second)
+}
+
+// indexer runs the indexer until it has settled docs documents in what listens
+// at sink, the process target.
+func (w *wire) indexer(args []string, docs uint64, sink string, target int) (s sample, err error) {
 	h := w.h
 	full := make([]string, 0, len(args)+4)
 	for _, a := range args {
@@ -111,10 +118,11 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 	}
 	w.stats = ""
 	if args[0] == h.binary {
-		w.stats = filepath.Join(w.dir, "index-stats")
+		w.runs++
+		w.stats = filepath.Join(w.dir, fmt.Sprint("stats-", w.runs))
 		full = append(full, "--stats-file", w.stats, "--stats-interval", "20ms")
 	}
-	sinkBefore := target.used()
+	targetBefore, _ := measure.Used(target)
 	begin := time.Now()
 	p, err := startOn(w.pair.Ends[1].Start, h.place.App, full...)
 	if err != nil {
@@ -127,7 +135,7 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 			return s, err
 		}
 		begin, before = time.Now(), p.used()
-		r, err := p.result(60 * time.Second)
+		r, err := p.result(indexLimit)
 		if err != nil {
 			return s, err
 		}
@@ -137,7 +145,7 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 			return s, err
 		}
 		before = p.used()
-		for deadline := time.Now().Add(60 * time.Second); s.Delivered < indexDocs; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(indexLimit); s.Delivered < docs; time.Sleep(5 * time.Millisecond) {
 			if l, err := ledger.ReadLast(w.stats); err == nil && len(l.Rooms) > 0 {
 				last := l.Rooms[len(l.Rooms)-1]
 				if s.Delivered = last.Out; last.Room == "parquet" {
@@ -145,7 +153,7 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 				}
 			}
 			if time.Now().After(deadline) {
-				return s, fmt.Errorf("%s: %d of %d documents after a minute\n%s", p.name(), s.Delivered, indexDocs, p.words.String())
+				return s, fmt.Errorf("%s: %d of %d documents after %v\n%s", p.name(), s.Delivered, docs, indexLimit, p.words.String())
 			}
 		}
 	}
@@ -153,6 +161,7 @@ func (w *wire) indexer(args []string, sink string, target *process) (s sample, e
 	used := p.used().Minus(before)
 	s.CPU = float64(used.Ran) / float64(s.Delivered)
 	s.Delay = used.Delayed.Seconds() / s.Seconds
-	s.Other = float64(target.used().Minus(sinkBefore).Ran) / float64(s.Delivered)
+	targetUsed, _ := measure.Used(target)
+	s.Other = float64(targetUsed.Minus(targetBefore).Ran) / float64(s.Delivered)
 	return s, nil
 }

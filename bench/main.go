@@ -48,6 +48,7 @@ var parts = []part{
 	{"replay", false, (*harness).replay},
 	{"query", false, (*harness).query},
 	{"sizes", false, (*harness).sizes},
+	{"servers", true, (*harness).servers},
 	{"curves", true, (*harness).curves},
 }
 

@@ -47,6 +47,8 @@ func toKafka(encoding, compression string, flags ...string) receiver {
 		"--encoding", encoding, "--compression", compression, "--drain", "60s"}, flags...)}
 }
 
+var messageReceiver = receiver{kind: kindPeer, broker: true, args: []string{"{self}", "peer", "message", "-i", "{if}", "-brokers", "{broker}"}}
+
 // pathCases are in the order of the rooms. Round by round all see the same
 // machine.
 func (h *harness) pathCases() []named {
@@ -60,7 +62,7 @@ func (h *harness) pathCases() []named {
 		{nameArrowSnappy, toKafka("arrow", "snappy"), "the default"},
 		{nameArrowBatch, toKafka("arrow", "snappy", "--stamp", "batch"), ""},
 		{nameArrowZstd, toKafka("arrow", "zstd"), ""},
-		{nameMessage, receiver{kind: kindPeer, broker: true, args: []string{"{self}", "peer", "message", "-i", "{if}", "-brokers", "{broker}"}}, "our capture, decoder and JSON; a record of the client for each"},
+		{nameMessage, messageReceiver, "our capture, decoder and JSON; a record of the client for each"},
 		{nameJSON, toKafka("json", "none"), "a message per packet"},
 		{nameJSONSnappy, toKafka("json", "snappy"), "a message per packet"},
 		{nameRaw, toKafka("raw", "none"), "a message per packet"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,21 +17,21 @@ const (
 	nameCount  = "xcapa query, count with a condition"
 	nameGroup  = "xcapa query, sum of bytes by address and port"
 	nameSeries = "xcapa query, a series by protocol"
-	storePass  = 1_000_000
 )
 
 // query asks a store of two million rows, with -full of a hundred million.
 func (h *harness) query() {
-	passes := 2
+	rows := uint64(2_000_000)
 	if h.full {
-		passes = 100
+		rows = 100_000_000
 	}
 	store := filepath.Join(h.scratch, "query-store")
 	os.RemoveAll(store)
 	defer os.RemoveAll(store)
-	rows := uint64(passes * storePass)
-	err := h.fillStore(store, passes)
+	begin := time.Now()
+	err := h.fillStore(store, rows)
 	size := folderSize(store)
+	fmt.Fprintf(os.Stderr, "bench: query: %d M rows in %.0f s, %d MB\n", rows/1e6, time.Since(begin).Seconds(), size/1e6)
 	var cases []benchCase
 	for _, c := range []struct {
 		name string
@@ -40,7 +41,7 @@ func (h *harness) query() {
 		{nameGroup, []string{"--by", "src_ip,dest_port", "--sum", "frame_length", "--top", "20"}},
 		{nameSeries, []string{"--bucket", "100ms", "--by", "protocol"}},
 	} {
-		cases = append(cases, benchCase{group: groupQuery, name: c.name, unit: "rows", note: fmt.Sprintf("%d M rows, %.1f bytes each on disk", passes, float64(size)/float64(rows)),
+		cases = append(cases, benchCase{group: groupQuery, name: c.name, unit: "rows", note: fmt.Sprintf("%d M rows, %.1f bytes each on disk", rows/1e6, float64(size)/float64(rows)),
 			run: func() (sample, error) {
 				if err != nil {
 					return sample{}, err
@@ -59,49 +60,51 @@ func (h *harness) query() {
 	h.rounds(min(h.count, 3), 40*time.Second, cases)
 }
 
-// fillStore brings passes million packets through a broker into a store.
-func (h *harness) fillStore(store string, passes int) error {
-	trace := filepath.Join(h.scratch, "store.pcap")
-	if err := writeTrace(trace, storePass); err != nil {
-		return err
-	}
-	defer os.Remove(trace)
+// fillStore brings rows packets through a broker into a store. The broker refuses
+// what it has no room for, and the capture waits with its input: nothing is lost.
+func (h *harness) fillStore(store string, rows uint64) error {
 	w, err := openWire(h, 1)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	if err := w.startBroker("--limit", "1GiB"); err != nil {
+	if err := w.startBroker("--limit", "2GiB"); err != nil {
 		return err
 	}
 	stats := filepath.Join(w.dir, "stats")
-	index, err := startOn(w.pair.Ends[1].Start, h.place.Other, h.binary, "index", "--brokers", w.addr, "--store", store, "-q", "--stats-file", stats, "--stats-interval", "100ms")
+	index, err := startOn(w.pair.Ends[1].Start, h.place.App, h.binary, "index", "--brokers", w.addr, "--store", store, "-q", "--stats-file", stats, "--stats-interval", "100ms")
 	if err != nil {
 		return err
 	}
 	defer index.kill()
-	for range passes {
-		fill, err := startOn(w.pair.Ends[1].Start, h.place.App, h.binary, "capture", "-r", trace, "--brokers", w.addr, "-q", "--errors-in-output")
-		if err != nil {
-			return err
-		}
-		err = fill.wait(2 * time.Minute)
-		fill.kill()
-		if err != nil {
-			return err
-		}
+	in, packets, err := os.Pipe()
+	if err != nil {
+		return err
 	}
-	want := uint64(passes * storePass)
-	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if l, err := ledger.ReadLast(stats); err == nil && len(l.Rooms) > 0 && l.Rooms[len(l.Rooms)-1].In >= want {
-			break
+	fill, err := startOn(func(c *exec.Cmd) error { c.Stdin = in; return w.pair.Ends[1].Start(c) }, h.place.Kernel,
+		h.binary, "capture", "-r", "-", "--brokers", w.addr, "-q", "--errors-in-output", "--drain", "60s")
+	in.Close()
+	if err != nil {
+		packets.Close()
+		return err
+	}
+	defer fill.kill()
+	written := make(chan error, 1)
+	go func() {
+		err := writePackets(packets, int(rows))
+		written <- errors.Join(err, packets.Close())
+	}()
+	var done uint64
+	for moved := time.Now(); done < rows; time.Sleep(50 * time.Millisecond) {
+		if l, err := ledger.ReadLast(stats); err == nil && len(l.Rooms) > 0 && l.Rooms[len(l.Rooms)-1].In > done {
+			done, moved = l.Rooms[len(l.Rooms)-1].In, time.Now()
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the store is not full after 5 minutes\n%s", index.words.String())
+		if time.Since(moved) > time.Minute {
+			return fmt.Errorf("nothing came into the store for a minute, it has %d of %d rows\n%s%s", done, rows, fill.words.String(), index.words.String())
 		}
 	}
 	index.terminate()
-	return index.wait(time.Minute)
+	return errors.Join(<-written, fill.wait(time.Minute), index.wait(2*time.Minute))
 }
 
 func folderSize(dir string) (n int64) {

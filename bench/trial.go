@@ -94,9 +94,11 @@ type wire struct {
 	pair   *veth.Pair
 	dir    string
 	broker *process
-	addr   string
+	server int    // pid of the broker, ours or Kafka; 0: none
+	addr   string // its address
 	rx     *process
 	stats  string
+	runs   int // receivers so far
 }
 
 // openWire makes a pair whose receiving end also takes frames without an XDP
@@ -135,13 +137,21 @@ func (w *wire) close() {
 // storing is what would be measured.
 func (w *wire) startBroker(flags ...string) (err error) {
 	file := filepath.Join(w.dir, "port")
+	os.Remove(file) // of an earlier one
 	w.broker, err = startOn(w.pair.Ends[1].Start, w.h.place.Other, append([]string{w.h.binary, "broker", "--port-file", file,
 		"--topics", "xcapa.packets,xcapa.raw,xcapa.errors", "--partitions", "4"}, flags...)...)
 	if err != nil {
 		return err
 	}
+	w.server = w.broker.cmd.Process.Pid
 	w.addr, err = awaitFile(file, w.broker)
 	return err
+}
+
+// serverUsed is what the broker used so far; nothing where there is none.
+func (w *wire) serverUsed() measure.CPU {
+	c, _ := measure.Used(w.server)
+	return c
 }
 
 func awaitFile(file string, p *process) (string, error) {
@@ -165,7 +175,8 @@ func (w *wire) startReceiver(r receiver) (err error) {
 		args = append(args, replaceAll(a, "{if}", w.pair.Ends[1].Name, "{broker}", w.addr, "{xcapa}", w.h.binary, "{self}", w.h.self, "{python}", w.h.python))
 	}
 	if r.kind == kindXcapa {
-		w.stats = filepath.Join(w.dir, "stats")
+		w.runs++
+		w.stats = filepath.Join(w.dir, fmt.Sprint("stats-", w.runs))
 		args = append(args, "--stats-file", w.stats, "--stats-interval", "50ms", "-q")
 	}
 	if w.rx, err = startOn(w.pair.Ends[1].Start, w.h.place.App, args...); err != nil {
@@ -212,7 +223,7 @@ func (w *wire) generate(t traffic, d time.Duration) (frames uint64, seconds floa
 	return g.Frames, g.Seconds, p.wait(20 * time.Second)
 }
 
-// measure runs r against t for d.
+// measure runs r against t for d, on a wire and with a broker of its own.
 func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err error) {
 	w, err := openWire(h, 1)
 	if err != nil {
@@ -224,14 +235,18 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 			return s, err
 		}
 	}
+	return w.measure(r, t, d)
+}
+
+// measure runs r against t for d.
+func (w *wire) measure(r receiver, t traffic, d time.Duration) (s sample, err error) {
+	h := w.h
 	if err := w.startReceiver(r); err != nil {
 		return s, err
 	}
+	defer w.rx.kill()
 	before, softirq := w.rx.used(), softirqSeconds(h.place.Kernel)
-	var brokerBefore measure.CPU
-	if w.broker != nil {
-		brokerBefore = w.broker.used()
-	}
+	serverBefore := w.serverUsed()
 	frames, seconds, err := w.generate(t, d)
 	if err != nil {
 		return s, err
@@ -252,9 +267,7 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 	s.Delay = spent.Delayed.Seconds() / s.Seconds
 	s.Core = seconds * 1e9 / float64(max(frames, 1))
 	s.Kernel = softirq * 1e9 / float64(max(frames, 1))
-	if w.broker != nil {
-		s.Other = float64(w.broker.used().Minus(brokerBefore).Ran) / float64(max(s.Delivered, 1))
-	}
+	s.Other = float64(w.serverUsed().Minus(serverBefore).Ran) / float64(max(s.Delivered, 1))
 	s.Lost = losses(frames, s.Delivered, rooms)
 	return s, nil
 }

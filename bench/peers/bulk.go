@@ -27,13 +27,14 @@ func bulkIndexer(ctx context.Context, args []string) error {
 	url := f.String("elasticsearch", "", "URL")
 	gzip := f.Bool("gzip", false, "compress requests")
 	decode := f.Bool("decode", false, "read each document and write it again with encoding/json")
+	index := f.String("index", "packets_index", "index")
 	docs := f.Int64("docs", 0, "end after so many")
 	_ = f.Parse(args)
 	client, err := elasticsearch.NewClient(elasticsearch.Config{Addresses: []string{*url}, CompressRequestBody: *gzip, CompressRequestBodyLevel: 1})
 	if err != nil {
 		return err
 	}
-	indexer, err := esutil.NewBulkIndexer(esutil.BulkIndexerConfig{Client: client, Index: "packets_index", NumWorkers: 2, FlushBytes: 5 << 20})
+	indexer, err := esutil.NewBulkIndexer(esutil.BulkIndexerConfig{Client: client, Index: *index, NumWorkers: 2, FlushBytes: 5 << 20})
 	if err != nil {
 		return err
 	}
