@@ -103,7 +103,7 @@ bench: build bin/bench ## measure the program beside its peers (as root, 15 minu
 	bin/bench scale >bench/SCALE.md.new && mv bench/SCALE.md.new bench/SCALE.md
 
 .PHONY: bench-full
-bench-full: build bin/bench ## bench and the curves: bench/results/full.md
+bench-full: build bin/bench ## bench, real servers and the curves (as root, 35 minutes): bench/results/full.md
 	bin/bench -full
 
 .PHONY: bin/bench

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // plotCurves writes every curve of bench-full as a plot and a table.
@@ -17,37 +14,61 @@ func (r *report) plotCurves(m *strings.Builder, dir, name string) {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(lineChart(c)), 0o644); err != nil {
 			continue
 		}
-		fmt.Fprintf(m, "## %s\n\n![%s](%s)\n\n| %s |", c.Title, c.Title, file, c.X)
+		fmt.Fprintf(m, "## %s\n\n", c.Title)
+		if c.Note != "" {
+			fmt.Fprintf(m, "%s\n\n", c.Note)
+		}
+		fmt.Fprintf(m, "![%s](%s)\n\n| %s |", c.Title, file, c.X)
 		for _, s := range c.Series {
 			fmt.Fprintf(m, " %s |", s.Name)
 		}
 		m.WriteString("\n|---|" + strings.Repeat("---|", len(c.Series)) + "\n")
-		if len(c.Series) > 0 {
-			for i, p := range c.Series[0].Points {
-				fmt.Fprintf(m, "| %s |", tick(p[0]))
-				for _, s := range c.Series {
-					if i < len(s.Points) {
-						fmt.Fprintf(m, " %s |", tick(s.Points[i][1]))
-					}
-				}
-				m.WriteString("\n")
-			}
-		}
-		m.WriteString("\n")
+		c.table(m)
 	}
+}
+
+// table writes a row for every x; a series that ended earlier leaves its cell
+// empty. Where the x differ a little from series to series (rates that were
+// asked for and reached), the first one's stands.
+func (c curve) table(m *strings.Builder) {
+	rows := 0
+	for _, s := range c.Series {
+		rows = max(rows, len(s.Points))
+	}
+	for i := range rows {
+		x := ""
+		cells := ""
+		for _, s := range c.Series {
+			if i >= len(s.Points) {
+				cells += "  |"
+				continue
+			}
+			if x == "" {
+				x = tick(s.Points[i][0])
+			}
+			cells += " " + tick(s.Points[i][1]) + " |"
+		}
+		fmt.Fprintf(m, "| %s |%s\n", x, cells)
+	}
+	m.WriteString("\n")
 }
 
 // curves are bench-full's: how things change with rate, ring, flows, length and
 // time. One trial a point: the shape is what they are for.
 func (h *harness) curves() {
-	for _, c := range []func() []curve{h.latencyOverRate, h.overRate, h.stalls, h.overFlows, h.overSize, h.memory} {
+	for _, c := range []func() []curve{h.latencyOverRate, h.overRate, h.stalls, h.overQueues, h.overFlows, h.overSize, h.memory} {
 		h.report.Curves = append(h.report.Curves, c()...)
 	}
 }
 
-// point is one trial of a curve; a failure leaves it out.
+// point is one trial of a curve.
 func (h *harness) point(what string, r receiver, t traffic, limit float64) (sample, bool) {
-	s, err := guarded(benchCase{limit: limit, run: func() (sample, error) { return h.measure(r, t, h.length) }})
+	return h.curvePoint(what, limit, func() (sample, error) { return h.measure(r, t, h.length) })
+}
+
+// curvePoint runs one point of a curve; a failure leaves it out.
+func (h *harness) curvePoint(what string, limit float64, f func() (sample, error)) (sample, bool) {
+	s, err := guarded(benchCase{limit: limit, run: f})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: curve, %s: %v\n", what, err)
 		return s, false
@@ -84,101 +105,9 @@ func (h *harness) overRate() []curve {
 	return []curve{delivered, lost, cpu}
 }
 
-// latencyOverRate: from the kernel's stamp to a consumer in another process,
-// through a broker that stores. A block waits for its linger at low rates.
-func (h *harness) latencyOverRate() []curve {
-	c := curve{Title: "Latency wire to consumer against rate", X: "packets/s", Y: "ms", LogX: true, LogY: true,
-		Series: []series{{Name: "p50"}, {Name: "p99"}, {Name: "p99.9"}}}
-	for _, rate := range []float64{1e3, 10e3, 100e3, 300e3, 600e3, 1e6} {
-		q, err := h.latency(rate)
-		if err != nil {
-			fmt.Fprintf(os.Stderr, "bench: latency at %s/s: %v\n", si(rate), err)
-			continue
-		}
-		for i := range c.Series {
-			c.Series[i].Points = append(c.Series[i].Points, [2]float64{rate, q[i]})
-		}
-	}
-	return []curve{c}
-}
-
-func (h *harness) latency(rate float64) (q [3]float64, err error) {
-	w, err := openWire(h, 1)
-	if err != nil {
-		return q, err
-	}
-	defer w.close()
-	if err := w.startBroker("--limit", "2GiB"); err != nil {
-		return q, err
-	}
-	if err := w.startReceiver(toKafka("arrow", "snappy")); err != nil {
-		return q, err
-	}
-	reader, err := startOn(w.pair.Ends[1].Start, h.place.App, h.self, "peer", "latency", "-brokers", w.addr)
-	if err != nil {
-		return q, err
-	}
-	defer reader.kill()
-	if _, err := reader.result(20 * time.Second); err != nil {
-		return q, err
-	}
-	if _, _, err := w.generate(small.flows(4096).at(rate), 2*time.Second); err != nil {
-		return q, err
-	}
-	time.Sleep(500 * time.Millisecond)
-	reader.terminate()
-	line, err := reader.line(20 * time.Second)
-	if err != nil {
-		return q, err
-	}
-	var r struct{ P50, P99, P999 float64 }
-	err = json.Unmarshal([]byte(line), &r)
-	return [3]float64{r.P50, r.P99, r.P999}, err
-}
-
-// stalls: the process is stopped for a while at 1 M frames/s; what the ring did
-// not hold is lost. The model is length times rate, less the ring.
-func (h *harness) stalls() []curve {
-	const rate = 1e6
-	c := curve{Title: "Lost in a stall at 1 M frames a second", X: "stall, ms", Y: "frames lost"}
-	for _, ring := range []int{1024, 4096, 16384, 65536} {
-		line := series{Name: fmt.Sprintf("--rings %d", ring)}
-		for _, stall := range []time.Duration{1, 2, 5, 10, 20, 50} {
-			lost, err := h.stall(ring, stall*time.Millisecond, rate)
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "bench: stall of %d ms: %v\n", stall, err)
-				continue
-			}
-			line.Points = append(line.Points, [2]float64{float64(stall), lost})
-		}
-		c.Series = append(c.Series, line)
-	}
-	return []curve{c}
-}
-
-func (h *harness) stall(ring int, length time.Duration, rate float64) (lost float64, err error) {
-	w, err := openWire(h, 1)
-	if err != nil {
-		return 0, err
-	}
-	defer w.close()
-	r := ours("--rings", fmt.Sprint(ring), "--frames", fmt.Sprint(2*ring))
-	if err := w.startReceiver(r); err != nil {
-		return 0, err
-	}
-	go func() {
-		time.Sleep(400 * time.Millisecond)
-		_ = w.rx.cmd.Process.Signal(syscall.SIGSTOP)
-		time.Sleep(length)
-		_ = w.rx.cmd.Process.Signal(syscall.SIGCONT)
-	}()
-	frames, _, err := w.generate(small.at(rate), 800*time.Millisecond)
-	if err != nil {
-		return 0, err
-	}
-	var s sample
-	_, _, err = w.settle(r, &s)
-	return float64(frames) - float64(s.Delivered), err
+// leaveOut says in the report what was not measured and why.
+func (h *harness) leaveOut(format string, args ...any) {
+	h.report.Left = append(h.report.Left, fmt.Sprintf(format, args...))
 }
 
 // overFlows and overSize: the whole path at saturation.
@@ -204,38 +133,4 @@ func (h *harness) overSize() []curve {
 		}
 	}
 	return []curve{c}
-}
-
-// memory: what the capture holds over two minutes of the whole path at 1 M/s.
-func (h *harness) memory() []curve {
-	c := curve{Title: "Memory against time, whole path at 1 M packets a second", X: "s", Y: "resident, MiB", Series: []series{{Name: "xcapa capture"}}}
-	w, err := openWire(h, 1)
-	if err != nil {
-		return nil
-	}
-	defer w.close()
-	r := toKafka("arrow", "snappy")
-	if err := w.startBroker("--discard"); err != nil {
-		return nil
-	}
-	if err := w.startReceiver(r); err != nil {
-		return nil
-	}
-	const length = 2 * time.Minute
-	done := make(chan error, 1)
-	go func() {
-		_, _, err := w.generate(small.flows(4096).at(1e6), length)
-		done <- err
-	}()
-	begin := time.Now()
-	for {
-		select {
-		case <-done:
-			return []curve{c}
-		case <-time.After(2 * time.Second):
-			mib := 0.0
-			fmt.Sscan(firstField(fmt.Sprintf("/proc/%d/status", w.rx.cmd.Process.Pid), "VmRSS"), &mib)
-			c.Series[0].Points = append(c.Series[0].Points, [2]float64{time.Since(begin).Seconds(), mib / 1024})
-		}
-	}
 }

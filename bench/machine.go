@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,15 +71,19 @@ func firstLine(name string, args ...string) string {
 	return strings.TrimSpace(escapes.ReplaceAllString(line, ""))
 }
 
-// softirqSeconds is how long cpu was in softirq so far, in seconds.
-func softirqSeconds(cpu int) float64 {
+// softirqSeconds is how long some cores were in softirq so far, in seconds.
+func softirqSeconds(cores []int) (sum float64) {
 	b, _ := os.ReadFile("/proc/stat")
 	for line := range strings.Lines(string(b)) {
 		w := strings.Fields(line)
-		if len(w) > 7 && w[0] == "cpu"+strconv.Itoa(cpu) {
+		if len(w) < 8 {
+			continue
+		}
+		number, ok := strings.CutPrefix(w[0], "cpu")
+		if core, err := strconv.Atoi(number); ok && err == nil && slices.Contains(cores, core) {
 			n, _ := strconv.ParseFloat(w[7], 64)
-			return n / 100 // USER_HZ
+			sum += n / 100 // USER_HZ
 		}
 	}
-	return 0
+	return sum
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -25,6 +26,7 @@ type report struct {
 	Goals    []verdict  `json:"goals"`
 	Sizes    []size     `json:"sizes,omitempty"`
 	Curves   []curve    `json:"curves,omitempty"`
+	Left     []string   `json:"left_out,omitempty"` // what this machine cannot show, and why
 }
 
 type took struct {
@@ -106,6 +108,9 @@ func (r *report) markdown(m *strings.Builder, dir, name string) {
 		m.WriteString("\n")
 	}
 	r.plotCurves(m, dir, name)
+	if len(r.Left) > 0 {
+		fmt.Fprintf(m, "## Left out\n\n- %s\n\n", strings.Join(r.Left, "\n- "))
+	}
 	fmt.Fprintf(m, "## Time\n\n")
 	for _, t := range r.Took {
 		fmt.Fprintf(m, "%s %.0f s. ", t.Part, t.Seconds)
@@ -196,25 +201,35 @@ func (o *outcome) repeated() (n int) {
 	return n
 }
 
-// losses is the median loss, and where most of it was.
+// losses is the median loss, and in which rooms a twentieth of it or more was,
+// with their shares.
 func (o *outcome) losses() string {
 	share := o.spread(lostOf).Median
-	sums := map[string]uint64{}
-	for _, s := range o.Samples {
-		for where, n := range s.Lost {
-			sums[where] += n
-		}
-	}
-	most := ""
-	for _, k := range sortedKeys(sums) {
-		if most == "" || sums[k] > sums[most] {
-			most = k
-		}
-	}
 	if share < 0.00005 {
 		return "0"
 	}
-	return fmt.Sprintf("%.2f %% (%s)", 100*share, most)
+	sums, all := map[string]uint64{}, uint64(0)
+	for _, s := range o.Samples {
+		for where, n := range s.Lost {
+			sums[where] += n
+			all += n
+		}
+	}
+	reasons := sortedKeys(sums)
+	slices.SortStableFunc(reasons, func(a, b string) int { return cmp.Compare(sums[b], sums[a]) })
+	var words []string
+	for _, r := range reasons {
+		if part := 100 * sums[r] / all; part >= 5 {
+			words = append(words, fmt.Sprintf("%s %d %%", r, part))
+		}
+	}
+	switch len(words) {
+	case 0:
+		return fmt.Sprintf("%.2f %%", 100*share)
+	case 1:
+		words[0] = reasons[0]
+	}
+	return fmt.Sprintf("%.2f %% (%s)", 100*share, strings.Join(words, ", "))
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -53,3 +53,18 @@ func TestProfile(t *testing.T) {
 	}
 	t.Error("the goal is gone")
 }
+
+func TestLosses(t *testing.T) {
+	o := &outcome{Samples: []sample{{Offered: 1000, Delivered: 800, Lost: map[string]uint64{"ring ring_full": 120, "kafka buffer_full": 79, "veth queue": 1}}}}
+	if got, want := o.losses(), "20.00 % (ring ring_full 60 %, kafka buffer_full 39 %)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	o.Samples[0].Lost = map[string]uint64{"ring ring_full": 200}
+	if got, want := o.losses(), "20.00 % (ring ring_full)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	o.Samples[0].Lost = nil // a peer that does not know
+	if got, want := o.losses(), "20.00 %"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

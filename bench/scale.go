@@ -107,7 +107,7 @@ func (m model) write(w io.Writer, r *report) {
 	p("| on the topic, snappy: json, raw | %.0f, %.0f bytes | real traffic, `sizes` |\n", m.topicJSON, m.topicRaw)
 	p("| index to Elasticsearch | %.0f ns, its own work | `index` |\n", m.document)
 	p("| Elasticsearch itself | %.0f µs, %d bytes | published: %d documents/s a vCPU |\n", 1e6/elasticDocs, documentBytes, elasticDocs)
-	p("| index to Parquet | %.0f ns | `index` |\n| a row of Parquet | %.1f bytes | `query`: ten thousand packets of real traffic over and over, so plan with several times that |\n\n", m.row, m.onDisk)
+	p("| index to Parquet | %.0f ns | `index` |\n| a row of Parquet | %.1f bytes | `query`: ten thousand packets of real traffic, again and again with other hosts and numbers: plan with twice that |\n\n", m.row, m.onDisk)
 
 	p("## From packets to machines\n\n| packets/s |")
 	for _, rate := range scaleRates {

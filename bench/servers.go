@@ -133,6 +133,14 @@ func (h *harness) intoKafka() {
 		}})
 	}
 	h.rounds(min(h.count, 3), 60*time.Second, cases)
+	if err != nil {
+		return
+	}
+	c := latencyCurve("Latency into Apache Kafka against rate", "From the kernel's stamp on arrival to the acknowledgement, as in *Latency against rate*; the broker on the generator's core.", "acknowledged")
+	for _, rate := range []float64{1e3, 10e3, 100e3} {
+		c.addLatency(0, rate, func() ([3]float64, error) { return w.untilAcknowledged(rate) })
+	}
+	h.report.Curves = append(h.report.Curves, c)
 }
 
 // intoElasticsearch is the index stage into Elasticsearch, with our template.

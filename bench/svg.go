@@ -51,6 +51,7 @@ func barChart(title, unit string, bars []bar) string {
 // curve is some series over one axis.
 type curve struct {
 	Title  string   `json:"title"`
+	Note   string   `json:"note,omitempty"` // what a reader must know
 	X      string   `json:"x"`
 	Y      string   `json:"y"`
 	LogX   bool     `json:"log_x,omitempty"`
@@ -61,6 +62,7 @@ type curve struct {
 type series struct {
 	Name   string       `json:"name"`
 	Points [][2]float64 `json:"points"`
+	Dashed bool         `json:"dashed,omitempty"` // a model: in the colour of the series before it, without points
 }
 
 var lineColours = []string{"#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#97266d", "#4a5568"}
@@ -83,14 +85,23 @@ func lineChart(c curve) string {
 	}
 	fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, (left+width-right)/2, height-8, html.EscapeString(c.X))
 	fmt.Fprintf(&s, `<text transform="translate(14 %d) rotate(-90)" text-anchor="middle">%s</text>`, (top+height-bottom)/2, html.EscapeString(c.Y))
+	solid := -1
 	for i, line := range c.Series {
-		colour := lineColours[i%len(lineColours)]
+		dashes := ` stroke-dasharray="5 4"`
+		if !line.Dashed {
+			dashes = ""
+			solid++
+		}
+		colour := lineColours[max(solid, 0)%len(lineColours)]
 		var points []string
 		for _, p := range line.Points {
 			points = append(points, fmt.Sprintf("%.1f,%.1f", px(p[0]), py(p[1])))
+			if line.Dashed {
+				continue
+			}
 			fmt.Fprintf(&s, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`, px(p[0]), py(p[1]), colour)
 		}
-		fmt.Fprintf(&s, `<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>`, colour, strings.Join(points, " "))
+		fmt.Fprintf(&s, `<polyline fill="none" stroke="%s" stroke-width="2"%s points="%s"/>`, colour, dashes, strings.Join(points, " "))
 		fmt.Fprintf(&s, `<text x="%d" y="%d" style="fill:%s">%s</text>`, width-right+10, top+14+i*18, colour, html.EscapeString(line.Name))
 	}
 	return s.String() + "</svg>\n"
@@ -150,9 +161,9 @@ func (a axis) ticks() []float64 {
 func tick(v float64) string {
 	switch {
 	case math.Abs(v) >= 1e6:
-		return fmt.Sprintf("%gM", v/1e6)
+		return fmt.Sprintf("%.4gM", v/1e6)
 	case math.Abs(v) >= 1e3:
-		return fmt.Sprintf("%gk", v/1e3)
+		return fmt.Sprintf("%.4gk", v/1e3)
 	}
-	return fmt.Sprintf("%.3g", v)
+	return fmt.Sprintf("%.4g", v)
 }

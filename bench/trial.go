@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -99,6 +101,10 @@ type wire struct {
 	rx     *process
 	stats  string
 	runs   int // receivers so far
+
+	senders []int // cores with a generator each
+	app     []int // cores of what is measured
+	other   int   // core of the broker
 }
 
 // openWire makes a pair whose receiving end also takes frames without an XDP
@@ -108,7 +114,7 @@ func openWire(h *harness, queues int) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{h: h, pair: pair}
+	w := &wire{h: h, pair: pair, senders: []int{h.place.Kernel}, app: []int{h.place.App}, other: h.place.Other}
 	if w.dir, err = os.MkdirTemp("", "xcapa-bench-"); err == nil {
 		err = pair.Ends[1].Do(func() error {
 			tool, err := ethtool.NewEthtool()
@@ -138,7 +144,7 @@ func (w *wire) close() {
 func (w *wire) startBroker(flags ...string) (err error) {
 	file := filepath.Join(w.dir, "port")
 	os.Remove(file) // of an earlier one
-	w.broker, err = startOn(w.pair.Ends[1].Start, w.h.place.Other, append([]string{w.h.binary, "broker", "--port-file", file,
+	w.broker, err = startOn(w.pair.Ends[1].Start, w.other, append([]string{w.h.binary, "broker", "--port-file", file,
 		"--topics", "xcapa.packets,xcapa.raw,xcapa.errors", "--partitions", "4"}, flags...)...)
 	if err != nil {
 		return err
@@ -179,7 +185,11 @@ func (w *wire) startReceiver(r receiver) (err error) {
 		w.stats = filepath.Join(w.dir, fmt.Sprint("stats-", w.runs))
 		args = append(args, "--stats-file", w.stats, "--stats-interval", "50ms", "-q")
 	}
-	if w.rx, err = startOn(w.pair.Ends[1].Start, w.h.place.App, args...); err != nil {
+	spawn := func(c *exec.Cmd) error { // two threads of the runtime's beside the workers
+		c.Env = append(c.Env, fmt.Sprintf("GOMAXPROCS=%d", len(w.senders)+2))
+		return measure.OnCores(w.app, func() error { return w.pair.Ends[1].Start(c) })
+	}
+	if w.rx, err = startOn(spawn, w.app[0], args...); err != nil {
 		return err
 	}
 	switch r.kind {
@@ -198,13 +208,35 @@ func (w *wire) startReceiver(r receiver) (err error) {
 	return err
 }
 
-// generate sends t for d and says how many frames in what time.
+// generate sends t for d from every core that sends, and says how many frames in
+// what time.
 func (w *wire) generate(t traffic, d time.Duration) (frames uint64, seconds float64, err error) {
+	type sent struct {
+		Frames  uint64
+		Seconds float64
+		err     error
+	}
+	answers := make(chan sent, len(w.senders))
+	for _, core := range w.senders {
+		go func() {
+			var g sent
+			g.Frames, g.Seconds, g.err = w.generateOn(core, t, d)
+			answers <- g
+		}()
+	}
+	for range w.senders {
+		g := <-answers
+		frames, seconds, err = frames+g.Frames, max(seconds, g.Seconds), errors.Join(err, g.err)
+	}
+	return frames, seconds, err
+}
+
+func (w *wire) generateOn(core int, t traffic, d time.Duration) (frames uint64, seconds float64, err error) {
 	args := append([]string{w.h.binary, "bench", "generate", "-i", w.pair.Ends[0].Name, "--for", d.String()}, t.flags...)
 	if t.rate > 0 {
 		args = append(args, "--rate", strconv.FormatFloat(t.rate, 'f', -1, 64))
 	}
-	p, err := startOn(w.pair.Ends[0].Start, w.h.place.Kernel, args...)
+	p, err := startOn(w.pair.Ends[0].Start, core, args...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -240,18 +272,17 @@ func (h *harness) measure(r receiver, t traffic, d time.Duration) (s sample, err
 
 // measure runs r against t for d.
 func (w *wire) measure(r receiver, t traffic, d time.Duration) (s sample, err error) {
-	h := w.h
 	if err := w.startReceiver(r); err != nil {
 		return s, err
 	}
 	defer w.rx.kill()
-	before, softirq := w.rx.used(), softirqSeconds(h.place.Kernel)
+	before, softirq := w.rx.used(), softirqSeconds(w.senders)
 	serverBefore := w.serverUsed()
 	frames, seconds, err := w.generate(t, d)
 	if err != nil {
 		return s, err
 	}
-	softirq = softirqSeconds(h.place.Kernel) - softirq
+	softirq = softirqSeconds(w.senders) - softirq
 	generated := time.Now()
 	used, rooms, err := w.settle(r, &s)
 	if err != nil {
@@ -265,7 +296,7 @@ func (w *wire) measure(r receiver, t traffic, d time.Duration) (s sample, err er
 	spent := used.Minus(before)
 	s.CPU = float64(spent.Ran) / float64(max(s.Delivered, 1))
 	s.Delay = spent.Delayed.Seconds() / s.Seconds
-	s.Core = seconds * 1e9 / float64(max(frames, 1))
+	s.Core = seconds * 1e9 * float64(len(w.senders)) / float64(max(frames, 1))
 	s.Kernel = softirq * 1e9 / float64(max(frames, 1))
 	s.Other = float64(w.serverUsed().Minus(serverBefore).Ran) / float64(max(s.Delivered, 1))
 	s.Lost = losses(frames, s.Delivered, rooms)

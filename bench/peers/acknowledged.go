@@ -25,6 +25,11 @@ func acknowledged(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// What the first message waits for once: metadata, producer id, connections.
+	producer.TryProduce(&message.Message{Topic: "xcapa.packets", Value: []byte("{}"), Packets: 1})
+	if err := producer.Flush(ctx); err != nil {
+		return err
+	}
 	device, err := afxdp.Open(afxdp.Config{Interface: *name, Promiscuous: true})
 	if err != nil {
 		return err

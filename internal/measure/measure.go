@@ -97,16 +97,21 @@ func (p Placement) String() string {
 
 // On runs f on a thread that may run on one core alone; a child made there
 // inherits that.
-func On(core int, f func() error) error {
+func On(core int, f func() error) error { return OnCores([]int{core}, f) }
+
+// OnCores is On for several cores.
+func OnCores(cores []int, f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, only unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return fmt.Errorf("read the cores allowed: %w", err)
 	}
-	only.Set(core)
+	for _, c := range cores {
+		only.Set(c)
+	}
 	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("run on core %d: %w", core, err)
+		return fmt.Errorf("run on cores %v: %w", cores, err)
 	}
 	defer unix.SchedSetaffinity(0, &before)
 	return f()
