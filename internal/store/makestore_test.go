@@ -22,6 +22,11 @@ func TestMakeStore(t *testing.T) {
 			t.Fatalf("XCAPA_MAKE_ROWS: %v", err)
 		}
 	}
+	makeStore(t, dir, want)
+}
+
+// makeStore writes a store of so many rows.
+func makeStore(t testing.TB, dir string, want int) {
 	const size, partitions = 1000, 2
 	s := open(t, dir, Options{})
 	for p := range int32(partitions) {

@@ -55,7 +55,7 @@ func rowsOf(first, last int64) (n int64) {
 	return n
 }
 
-func open(t *testing.T, dir string, opt Options) *Store {
+func open(t testing.TB, dir string, opt Options) *Store {
 	t.Helper()
 	s, err := New(dir, opt)
 	if err != nil {
@@ -65,7 +65,7 @@ func open(t *testing.T, dir string, opt Options) *Store {
 	return s
 }
 
-func assign(t *testing.T, s *Store, topic string, partition int32, offset int64) {
+func assign(t testing.TB, s *Store, topic string, partition int32, offset int64) {
 	t.Helper()
 	if err := s.Assigned(topic, partition, offset); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func (s *settles) all() []int64 {
 	return slices.Clone(s.offsets)
 }
 
-func flush(t *testing.T, s *Store) {
+func flush(t testing.TB, s *Store) {
 	t.Helper()
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)
