@@ -19,6 +19,9 @@
 //     and a row group is skipped when no span meets the bounds of its column.
 //   - An `and` stops reading columns when no row is left. Conditions are tried
 //     in the order they are written: the rare one first reads least.
-//   - Text is compared once for each entry of a row group's dictionary, not for
-//     each row.
+//   - A condition looks once at each entry of a row group's dictionary, not at
+//     each row: that of a row is looked up.
+//   - Keys that are entries of dictionaries (or steps of time) need no hash
+//     table as long as there are few combinations: each has a place of its own,
+//     and becomes a group at the end of the row group.
 package query

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,22 +136,47 @@ func (n *names) number(texts []string, out []uint64, limit int) error {
 
 // worker is one goroutine's part of the groups, and its scratch memory.
 type worker struct {
-	groups *Groups
-	hash   *hashTable
-	rows   []uint32   // chosen rows of the table
-	keys   [][]uint64 // by key, then by chosen row
-	nulls  []uint64   // by chosen row: one bit a key
-	group  []uint32   // by chosen row
+	groups  *Groups
+	hash    *hashTable
+	n       int      // chosen rows of the table
+	rows    []uint32 // which ones; nil: all
+	chosen  []uint32 // memory of rows
+	keys    []key
+	nulls   []uint64 // by chosen row: one bit a key, where keys are words
+	group   []uint32 // by chosen row: group, or place
+	values  []uint64 // by chosen row: what an aggregate takes
+	there   []uint8  // by chosen row: 1 where values has one
+	entries []uint64 // by code: what an aggregate takes
+	taken   []uint32 // by chosen row: its code
+	word    []uint64 // a key of the hash table
+
+	// Where the keys are codes and there are few combinations of them, each is
+	// a place that is counted for itself, and made a group at the end.
+	counts []uint64 // by place: rows
+	places []state  // by aggregate, then by place
+	found  []uint32 // groups of the places that have rows, in their order
+}
+
+// key is one key of the chosen rows. Its memory is used again.
+type key struct {
+	coded bool
+	codes []uint32 // by chosen row: place in words, or its length: null
+	words []uint64 // by code, or by chosen row
+	taken []uint32 // memory of codes
+	spelt []uint64 // memory of words
 }
 
 func (w *worker) add(t Table, mask []uint8) error {
-	w.choose(t.Rows(), mask)
-	if len(w.rows) == 0 {
+	spec := w.groups.spec
+	if spec.keys() == 0 && !slices.ContainsFunc(spec.Aggregates, func(a Aggregate) bool { return a.Field != nil }) {
+		return w.addCount(t.Rows(), mask)
+	}
+	if w.choose(t.Rows(), mask); w.n == 0 {
 		return nil
 	}
 	// Every column is read before anything is counted.
-	columns := make([]arrow.Array, len(w.groups.spec.Aggregates))
-	for i, a := range w.groups.spec.Aggregates {
+	columns := make([]arrow.Array, len(spec.Aggregates))
+	for i, a := range spec.Aggregates {
 		if a.Field == nil {
 			continue
 		}
@@ -158,49 +184,76 @@ func (w *worker) add(t Table, mask []uint8) error {
 		if columns[i], err = a.Field.column(t); err != nil {
 			return err
 		}
+		if width(valuesOf(columns[i])) == 0 {
+			return typeError(a.Field, columns[i])
+		}
 	}
 	if err := w.readKeys(t); err != nil {
 		return err
 	}
+	w.group = grow(w.group, w.n)
+	if n := w.combinations(); n > 0 {
+		return w.addPlaces(n, columns)
+	}
 	if err := w.findGroups(); err != nil {
 		return err
 	}
-	for i, a := range w.groups.spec.Aggregates {
-		if err := w.aggregate(i, a, columns[i]); err != nil {
-			return err
+	for i, a := range spec.Aggregates {
+		if a.Operation != Count { // counted with the groups
+			w.aggregate(&w.hash.states[i], a, columns[i])
 		}
 	}
 	return nil
 }
 
+// addCount counts rows of the one group there is.
+func (w *worker) addCount(rows int, mask []uint8) error {
+	if mask != nil {
+		rows = count(mask)
+	}
+	if rows == 0 {
+		return nil
+	}
+	g, err := w.hash.find([]uint64{0})
+	if err == nil {
+		w.hash.counts[g] += uint64(rows)
+	}
+	return err
+}
+
 // choose lists the rows that the mask has.
 func (w *worker) choose(rows int, mask []uint8) {
-	w.rows = w.rows[:0]
-	if cap(w.rows) < rows {
-		w.rows = make([]uint32, 0, rows)
-	}
+	w.n, w.rows = rows, nil
 	if mask == nil {
-		for i := range rows {
-			w.rows = append(w.rows, uint32(i))
-		}
 		return
 	}
-	out, n := w.rows[:rows], 0
+	out, n := grow(w.chosen, rows), 0
 	for i, m := range mask {
 		out[n] = uint32(i)
 		n += int(m)
 	}
-	w.rows = out[:n]
+	w.chosen = out
+	w.n, w.rows = n, out[:n]
 }
 
-// readKeys makes a word of every key of every chosen row.
+// pickRows takes the chosen rows' values: into memory, unless all are chosen.
+func pickRows[T any](memory *[]T, values []T, rows []uint32) []T {
+	if rows == nil {
+		return values
+	}
+	out := grow(*memory, len(rows))
+	*memory = out
+	for i, row := range rows {
+		out[i] = values[row]
+	}
+	return out
+}
+
+// readKeys reads every key of the chosen rows.
 func (w *worker) readKeys(t Table) error {
 	spec := w.groups.spec
-	n := len(w.rows)
-	w.nulls = grow(w.nulls, n)
-	clear(w.nulls)
 	for len(w.keys) < spec.keys() {
-		w.keys = append(w.keys, nil)
+		w.keys = append(w.keys, key{})
 	}
 	at := 0
 	if spec.Bucket > 0 {
@@ -208,22 +261,34 @@ func (w *worker) readKeys(t Table) error {
 		if err != nil {
 			return err
 		}
-		w.keys[at] = grow(w.keys[at], n)
-		buckets(w.keys[at], raw[uint64](a), w.rows, int64(spec.Bucket))
+		w.bucketKey(&w.keys[0], raw[uint64](a), int64(spec.Bucket))
 		at++
 	}
+	w.nulls = w.nulls[:0]
 	for i, f := range spec.By {
 		a, err := f.column(t)
 		if err != nil {
 			return err
 		}
-		w.keys[at] = grow(w.keys[at], n)
-		if err := w.readKey(a, f, &w.groups.names[i], at); err != nil {
+		k := &w.keys[at+i]
+		if d, ok := a.(*array.Dictionary); ok {
+			err = w.codedKey(k, d, f, &w.groups.names[i])
+		} else {
+			err = w.wordKey(k, a, f, &w.groups.names[i], at+i)
+		}
+		if err != nil {
 			return err
 		}
-		at++
 	}
 	return nil
+}
+
+// needNulls makes nulls say that all keys are there, once for a table.
+func (w *worker) needNulls() {
+	if len(w.nulls) == 0 {
+		w.nulls = grow(w.nulls, w.n)
+		clear(w.nulls)
+	}
 }
 
 func grow[T any](s []T, n int) []T {
@@ -233,104 +298,56 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// buckets rounds times down to steps.
-func buckets(out, times []uint64, rows []uint32, step int64) {
-	for i, row := range rows {
-		t := int64(times[row])
-		r := t % step
-		if r < 0 {
-			r += step
+// bucketKey rounds times down to steps. Rows mostly are in order of time, so
+// that one division serves many.
+func (w *worker) bucketKey(k *key, times []uint64, step int64) {
+	k.coded, k.taken, k.words = true, grow(k.taken, w.n), k.words[:0]
+	k.codes = k.taken
+	from, code := uint64(0), ^uint32(0)
+	for i := range k.codes {
+		row := i
+		if w.rows != nil {
+			row = int(w.rows[i])
 		}
-		out[i] = uint64(t - r)
-	}
-}
-
-// readKey makes words of one key's column.
-func (w *worker) readKey(a arrow.Array, f *Field, names *names, at int) error {
-	out := w.keys[at]
-	if a.NullN() > 0 {
-		for i, row := range w.rows {
-			w.nulls[i] |= uint64(bit(a.IsNull(int(row)))) << at
-		}
-	}
-	switch width(a) {
-	case 1:
-		widen(out, raw[uint8](a), w.rows)
-	case 2:
-		widen(out, raw[uint16](a), w.rows)
-		if f.signed {
-			for i, v := range out {
-				out[i] = uint64(int64(int16(v)))
+		if t := times[row]; code == ^uint32(0) || t-from >= uint64(step) {
+			r := int64(t) % step
+			if r < 0 {
+				r += step
 			}
+			from = t - uint64(r)
+			k.words = append(k.words, from)
+			code = uint32(len(k.words) - 1)
 		}
-	case 4:
-		widen(out, raw[uint32](a), w.rows)
-	case 8:
-		widen(out, raw[uint64](a), w.rows)
-		if f.kind == kindMillis {
-			for i, v := range out {
-				out[i] = uint64(floorMillis(int64(v)))
-			}
-		}
-	default:
-		return w.readTextKey(a, f, names, at)
-	}
-	if a.NullN() > 0 {
-		w.zeroNulls(at)
-	}
-	return nil
-}
-
-// zeroNulls makes all nulls of a key the same word.
-func (w *worker) zeroNulls(at int) {
-	for i, n := range w.nulls {
-		if n>>at&1 != 0 {
-			w.keys[at][i] = 0
-		}
+		k.codes[i] = code
 	}
 }
 
-func widen[T uint8 | uint16 | uint32 | uint64](out []uint64, values []T, rows []uint32) {
-	for i, row := range rows {
-		out[i] = uint64(values[row])
-	}
-}
-
-// readTextKey makes words of a text column: each text's number. Of a
-// dictionary only the entries that chosen rows have are numbered.
-func (w *worker) readTextKey(a arrow.Array, f *Field, names *names, at int) error {
-	out := w.keys[at]
-	d, ok := a.(*array.Dictionary)
-	if !ok {
-		text := textOf(a)
-		if text == nil {
-			return typeError(f, a)
-		}
-		texts := make([]string, len(w.rows))
-		for i, row := range w.rows {
-			if w.nulls[i]>>at&1 == 0 {
-				texts[i] = text(int(row))
-			}
-		}
-		if err := names.number(texts, out, w.groups.spec.MaxGroups); err != nil {
-			return err
-		}
-		w.zeroNulls(at)
+// codedKey makes a word of every entry of a dictionary.
+func (w *worker) codedKey(k *key, d *array.Dictionary, f *Field, names *names) error {
+	k.coded, k.codes = true, pickRows(&k.taken, codes(d), w.rows)
+	entries := d.Dictionary()
+	k.words = grow(k.words, entries.Len())
+	if width(entries) > 0 {
+		f.keyWords(k.words, entries, nil)
 		return nil
 	}
-	places := codes(d)
-	entry := textOf(d.Dictionary())
-	size := d.Dictionary().Len()
-	used := make([]uint64, size)
-	for i, row := range w.rows {
-		if c := places[row]; w.nulls[i]>>at&1 == 0 && int(c) < size {
-			used[c] = 1
-		}
+	return w.number(k, entries, f, names)
+}
+
+// number makes words of texts: each text's number. Only the entries that chosen
+// rows have are numbered.
+func (w *worker) number(k *key, entries arrow.Array, f *Field, names *names) error {
+	entry := textOf(entries)
+	if entry == nil {
+		return typeError(f, entries)
 	}
-	var which []int
-	var texts []string
-	for c, u := range used {
-		if u != 0 {
+	used := make([]bool, entries.Len()+1)
+	for _, c := range k.codes {
+		used[c] = true
+	}
+	which, texts := make([]int, 0, len(used)), make([]string, 0, len(used))
+	for c, u := range used[:entries.Len()] {
+		if u {
 			which, texts = append(which, c), append(texts, entry(c))
 		}
 	}
@@ -339,41 +356,213 @@ func (w *worker) readTextKey(a arrow.Array, f *Field, names *names, at int) erro
 		return err
 	}
 	for i, c := range which {
-		used[c] = numbers[i]
+		k.words[c] = numbers[i]
 	}
-	for i, row := range w.rows {
-		out[i] = 0
-		if c := places[row]; int(c) < size && w.nulls[i]>>at&1 == 0 {
-			out[i] = used[c]
+	return nil
+}
+
+// wordKey makes a word of every chosen row.
+func (w *worker) wordKey(k *key, a arrow.Array, f *Field, names *names, at int) error {
+	k.coded, k.words = false, grow(k.words, w.n)
+	w.needNulls()
+	if a.NullN() > 0 {
+		for i := range w.nulls {
+			row := i
+			if w.rows != nil {
+				row = int(w.rows[i])
+			}
+			w.nulls[i] |= uint64(bit(a.IsNull(row))) << at
+		}
+	}
+	if width(a) == 0 {
+		text := textOf(a)
+		if text == nil {
+			return typeError(f, a)
+		}
+		texts := make([]string, w.n)
+		for i := range texts {
+			row := i
+			if w.rows != nil {
+				row = int(w.rows[i])
+			}
+			if w.nulls[i]>>at&1 == 0 {
+				texts[i] = text(row)
+			}
+		}
+		if err := names.number(texts, k.words, w.groups.spec.MaxGroups); err != nil {
+			return err
+		}
+	} else {
+		f.keyWords(k.words, a, w.rows)
+	}
+	if a.NullN() > 0 { // all nulls are the same word
+		for i, n := range w.nulls {
+			if n>>at&1 != 0 {
+				k.words[i] = 0
+			}
 		}
 	}
 	return nil
 }
 
-// findGroups says for each chosen row which group it is in, and counts it.
-func (w *worker) findGroups() error {
-	w.group = grow(w.group, len(w.rows))
-	h := w.hash
-	if h.words == 1 { // no keys: one group
-		g, err := h.find([]uint64{0})
+// keyWords makes words of numbers or times, of the rows of a (nil: all).
+func (f *Field) keyWords(out []uint64, a arrow.Array, rows []uint32) {
+	f.extend(out, a, rows)
+	if f.kind == kindMillis {
+		for i, v := range out {
+			out[i] = uint64(floorMillis(int64(v)))
+		}
+	}
+}
+
+// extend makes 64 bits of numbers, signed ones extended, of the rows of a (nil:
+// all); those of nulls can be anything.
+func (f *Field) extend(out []uint64, a arrow.Array, rows []uint32) {
+	switch width(a) {
+	case 1:
+		widen(out, raw[uint8](a), rows)
+	case 2:
+		widen(out, raw[uint16](a), rows)
+	case 4:
+		widen(out, raw[uint32](a), rows)
+	case 8:
+		widen(out, raw[uint64](a), rows)
+	}
+	if narrow := 64 - 8*width(a); narrow > 0 && f.signed {
+		for i, v := range out {
+			out[i] = uint64(int64(v<<narrow) >> narrow)
+		}
+	}
+}
+
+func widen[T uint8 | uint16 | uint32 | uint64](out []uint64, values []T, rows []uint32) {
+	if rows == nil {
+		for i, v := range values[:len(out)] {
+			out[i] = uint64(v)
+		}
+		return
+	}
+	for i, row := range rows {
+		out[i] = uint64(values[row])
+	}
+}
+
+// combinations is how many places the keys need, 0 if they are no codes or the
+// places more than are worth their while.
+func (w *worker) combinations() int {
+	n := 1
+	for i := range w.keys {
+		k := &w.keys[i]
+		if !k.coded {
+			return 0
+		}
+		if n *= len(k.words) + 1; n > max(2*w.n, 1024) {
+			return 0
+		}
+	}
+	return n
+}
+
+// addPlaces counts by place and makes groups of the places.
+func (w *worker) addPlaces(n int, columns []arrow.Array) error {
+	spec := w.groups.spec
+	w.findPlaces()
+	w.counts = grow(w.counts, n)
+	clear(w.counts)
+	for _, p := range w.group {
+		w.counts[p]++
+	}
+	// Too many groups are an error before anything is taken.
+	w.found = w.found[:0]
+	w.word = grow(w.word, w.hash.words)
+	for p, rows := range w.counts {
+		if rows == 0 {
+			continue
+		}
+		w.keyOfPlace(p)
+		g, err := w.hash.find(w.word)
 		if err != nil {
 			return err
 		}
-		h.counts[g] += uint64(len(w.rows))
-		for i := range w.group {
-			w.group[i] = g
-		}
-		return nil
+		w.found = append(w.found, g)
 	}
+	for len(w.places) < len(spec.Aggregates) {
+		w.places = append(w.places, state{})
+	}
+	for i, a := range spec.Aggregates {
+		if a.Operation == Count {
+			continue
+		}
+		s := &w.places[i]
+		s.counts, s.values, s.high = grow(s.counts, n), grow(s.values, n), grow(s.high, n)
+		clear(s.counts)
+		clear(s.values)
+		clear(s.high)
+		w.aggregate(s, a, columns[i])
+	}
+	at := 0
+	for p, rows := range w.counts {
+		if rows == 0 {
+			continue
+		}
+		g := w.found[at]
+		at++
+		w.hash.counts[g] += rows
+		for i, a := range spec.Aggregates {
+			w.hash.states[i].merge(int(g), &w.places[i], p, a.Operation)
+		}
+	}
+	return nil
+}
+
+// findPlaces says for each chosen row which place its keys are.
+func (w *worker) findPlaces() {
+	if len(w.keys) == 0 {
+		clear(w.group)
+		return
+	}
+	copy(w.group, w.keys[0].codes)
+	for i := 1; i < len(w.keys); i++ {
+		k := &w.keys[i]
+		size := uint32(len(k.words) + 1)
+		group := w.group
+		for i, c := range k.codes[:len(group)] {
+			group[i] = group[i]*size + c
+		}
+	}
+}
+
+// keyOfPlace makes word the key of a place.
+func (w *worker) keyOfPlace(p int) {
+	null := len(w.word) - 1
+	w.word[null] = 0
+	for i := len(w.keys) - 1; i >= 0; i-- {
+		k := &w.keys[i]
+		size := len(k.words) + 1
+		c := p % size
+		p /= size
+		if c == size-1 {
+			w.word[i] = 0
+			w.word[null] |= 1 << i
+		} else {
+			w.word[i] = k.words[c]
+		}
+	}
+}
+
+// findGroups says for each chosen row which group it is in, and counts it.
+func (w *worker) findGroups() error {
+	h := w.hash
+	w.spellCodes()
 	// A first round finds all groups, so that too many of them is an error
 	// before anything was counted.
-	key := make([]uint64, h.words)
-	for i := range w.rows {
+	w.word = grow(w.word, h.words)
+	for i := range w.group {
 		for k := range h.words - 1 {
-			key[k] = w.keys[k][i]
+			w.word[k] = w.keys[k].words[i]
 		}
-		key[h.words-1] = w.nulls[i]
-		g, err := h.find(key)
+		w.word[h.words-1] = w.nulls[i]
+		g, err := h.find(w.word)
 		if err != nil {
 			return err
 		}
@@ -385,44 +574,34 @@ func (w *worker) findGroups() error {
 	return nil
 }
 
-// aggregate updates one number of each group.
-func (w *worker) aggregate(i int, a Aggregate, column arrow.Array) error {
-	if a.Operation == Count {
-		return nil // counted with the groups
-	}
-	s := &w.hash.states[i]
-	switch width(column) {
-	case 1:
-		return update(w, s, a, column, raw[uint8](column))
-	case 2:
-		return update(w, s, a, column, raw[uint16](column))
-	case 4:
-		return update(w, s, a, column, raw[uint32](column))
-	case 8:
-		return update(w, s, a, column, raw[uint64](column))
-	}
-	return typeError(a.Field, column)
-}
-
-// state holds one aggregate of all groups: the number of values and their sum,
-// smallest or largest as a key of spans.
-type state struct {
-	counts []uint64
-	values []uint64
-	high   []uint64 // Sum and Average: the sum's upper half
-}
-
-func update[T uint8 | uint16 | uint32 | uint64](w *worker, s *state, a Aggregate, column arrow.Array, values []T) error {
-	nulls := column.NullN() > 0
-	signed, narrow := a.Field.signedBits(), 64-column.DataType().(arrow.FixedWidthDataType).BitWidth()
-	for i, row := range w.rows {
-		if nulls && column.IsNull(int(row)) {
+// spellCodes makes words by chosen row of the keys that are codes.
+func (w *worker) spellCodes() {
+	w.needNulls()
+	for at := range w.keys {
+		k := &w.keys[at]
+		if !k.coded {
 			continue
 		}
-		g, v := w.group[i], uint64(values[row])
-		if signed {
-			v = uint64(int64(v<<narrow) >> narrow)
+		null := uint32(len(k.words))
+		words := append(k.words, 0)
+		k.spelt = grow(k.spelt, w.n)
+		for i, c := range k.codes {
+			k.spelt[i] = words[c]
+			w.nulls[i] |= uint64(bit(c == null)) << at
 		}
+		k.words, k.spelt = k.spelt, words
+	}
+}
+
+// aggregate updates one number of each group, or place.
+func (w *worker) aggregate(s *state, a Aggregate, column arrow.Array) {
+	there := w.read(a.Field, column)
+	signed := a.Field.signedBits()
+	for i, v := range w.values {
+		if there != nil && there[i] == 0 {
+			continue
+		}
+		g := w.group[i]
 		s.counts[g]++
 		switch a.Operation {
 		case Sum, Average:
@@ -441,5 +620,45 @@ func update[T uint8 | uint16 | uint32 | uint64](w *worker, s *state, a Aggregate
 			}
 		}
 	}
-	return nil
+}
+
+// state holds one aggregate of all groups: the number of values and their sum,
+// smallest or largest as a key of spans.
+type state struct {
+	counts []uint64
+	values []uint64
+	high   []uint64 // Sum and Average: the sum's upper half
+}
+
+// read makes values the numbers of a column and returns which of them are
+// there, nil for all.
+func (w *worker) read(f *Field, column arrow.Array) (there []uint8) {
+	w.values = grow(w.values, w.n)
+	nulls := column.NullN() > 0
+	if nulls {
+		w.there = grow(w.there, w.n)
+		there = w.there
+	}
+	d, ok := column.(*array.Dictionary)
+	if !ok {
+		f.extend(w.values, column, w.rows)
+		if nulls {
+			presence(there, column, w.rows)
+		}
+		return there
+	}
+	null := d.Dictionary().Len()
+	w.entries = grow(w.entries, null+1)
+	f.extend(w.entries[:null], d.Dictionary(), nil)
+	w.entries[null] = 0
+	cs := pickRows(&w.taken, codes(d), w.rows)
+	for i, c := range cs[:len(w.values)] {
+		w.values[i] = w.entries[c]
+	}
+	if nulls {
+		for i, c := range cs[:len(there)] {
+			there[i] = bit(c != uint32(null))
+		}
+	}
+	return there
 }

@@ -1,13 +1,15 @@
 package query
 
 import (
+	"encoding/binary"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
 // Table is rows to look at, such as a row group. A column is read when it is
-// asked for; asking again costs nothing.
+// asked for; asking again costs nothing. A dictionary's indices have 32 bits,
+// and that of a null is the dictionary's length.
 type Table interface {
 	Rows() int
 	Column(name string) (arrow.Array, error)
@@ -44,9 +46,7 @@ type node interface {
 // Match says which rows of t are meant: it sets mask, one byte a row, and
 // returns how many there are.
 func (e *Expr) Match(t Table, mask []uint8) (int, error) {
-	for i := range mask {
-		mask[i] = 1
-	}
+	fill(mask)
 	if e != nil {
 		if err := e.root.narrow(t, mask); err != nil {
 			return 0, err
@@ -85,6 +85,16 @@ func Between(from, to int64) *Expr {
 }
 
 func count(mask []uint8) (n int) {
+	for len(mask) >= 8 {
+		v := uint64(0)
+		part := mask[:min(len(mask), 255*8)&^7] // no byte of v overflows
+		mask = mask[len(part):]
+		for ; len(part) >= 8; part = part[8:] {
+			v += binary.LittleEndian.Uint64(part)
+		}
+		v = v&0x00ff00ff00ff00ff + v>>8&0x00ff00ff00ff00ff
+		n += int(v * 0x0001000100010001 >> 48)
+	}
 	for _, m := range mask {
 		n += int(m)
 	}
@@ -93,6 +103,11 @@ func count(mask []uint8) (n int) {
 
 // some reports whether a row is left.
 func some(mask []uint8) bool {
+	for ; len(mask) >= 8; mask = mask[8:] {
+		if binary.LittleEndian.Uint64(mask) != 0 {
+			return true
+		}
+	}
 	for _, m := range mask {
 		if m != 0 {
 			return true

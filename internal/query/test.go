@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
 // spanTest is true where a number or time lies in one of the spans.
@@ -35,6 +34,14 @@ func (n *spanTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
+	if width(valuesOf(a)) == 0 {
+		return typeError(n.field, a)
+	}
+	narrowBy(a, mask, n.values)
+	return nil
+}
+
+func (n *spanTest) values(a arrow.Array, mask []uint8) {
 	switch width(a) {
 	case 1:
 		narrowSpans(n, raw[uint8](a), mask)
@@ -44,11 +51,7 @@ func (n *spanTest) narrow(t Table, mask []uint8) error {
 		narrowSpans(n, raw[uint32](a), mask)
 	case 8:
 		narrowSpans(n, raw[uint64](a), mask)
-	default:
-		return typeError(n.field, a)
 	}
-	narrowNulls(a, mask)
-	return nil
 }
 
 // narrowSpans compares by one subtraction: v-lo <= hi-lo holds for lo <= v <=
@@ -140,41 +143,18 @@ func (n *textTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
-	switch a := a.(type) {
-	case *array.Dictionary:
-		n.narrowDictionary(a, mask)
-	default:
-		text := textOf(a)
-		if text == nil {
-			return typeError(n.field, a)
-		}
-		for i := range mask {
-			if mask[i] != 0 && (a.IsNull(i) || n.matches(text(i)) == n.not) {
-				mask[i] = 0
-			}
-		}
-		return nil
+	if textOf(valuesOf(a)) == nil {
+		return typeError(n.field, a)
 	}
-	narrowNulls(a, mask)
+	narrowBy(a, mask, n.values)
 	return nil
 }
 
-// narrowDictionary looks at each entry once.
-func (n *textTest) narrowDictionary(a *array.Dictionary, mask []uint8) {
-	text := textOf(a.Dictionary())
-	in := make([]uint8, a.Dictionary().Len())
-	any := false
-	for i := range in {
-		in[i] = bit(n.matches(text(i)) != n.not)
-		any = any || in[i] != 0
-	}
-	if !any {
-		clear(mask)
-		return
-	}
-	for i, c := range codes(a) {
-		if uint(c) < uint(len(in)) { // the code of a null can be anything
-			mask[i] &= in[c]
+func (n *textTest) values(a arrow.Array, mask []uint8) {
+	text := textOf(a)
+	for i := range mask {
+		if mask[i] != 0 && (a.IsNull(i) || n.matches(text(i)) == n.not) {
+			mask[i] = 0
 		}
 	}
 }
@@ -218,6 +198,14 @@ func (n *bitTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
+	if width(valuesOf(a)) == 0 {
+		return typeError(n.field, a)
+	}
+	narrowBy(a, mask, n.values)
+	return nil
+}
+
+func (n *bitTest) values(a arrow.Array, mask []uint8) {
 	switch width(a) {
 	case 1:
 		narrowBits(n, raw[uint8](a), mask)
@@ -227,11 +215,7 @@ func (n *bitTest) narrow(t Table, mask []uint8) error {
 		narrowBits(n, raw[uint32](a), mask)
 	case 8:
 		narrowBits(n, raw[uint64](a), mask)
-	default:
-		return typeError(n.field, a)
 	}
-	narrowNulls(a, mask)
-	return nil
 }
 
 func narrowBits[T uint8 | uint16 | uint32 | uint64](n *bitTest, values []T, mask []uint8) {
