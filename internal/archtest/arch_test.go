@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"internal/load":             {"bpf", "internal/packet"},
 	"internal/measure":          {},
 	"internal/worker":           {"internal/capture", "internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
-	"internal/kafka":            {"internal/ledger", "internal/message"},
+	"internal/kafka":            {"internal/ledger", "internal/message", "internal/nearest"},
 	"internal/broker":           {},
 	"internal/elastic":          {"internal/codec", "internal/indexer", "internal/ledger", "internal/message", "internal/record"},
 	"internal/indexer":          {"internal/codec", "internal/ledger", "internal/message", "internal/packet", "internal/record"},
