@@ -104,9 +104,9 @@ func readAndCommit(t *testing.T, r *kafka.Consumer, n int) {
 			t.Fatalf("poll with %d messages to come: %v", n, err)
 		}
 		for _, b := range batches {
-			n -= len(b.Messages)
-			last := b.Messages[len(b.Messages)-1]
-			if err := r.Commit(ctx, kafka.Position{Topic: b.Topic, Partition: b.Partition, Offset: last.Offset + 1}); err != nil {
+			n -= b.Len()
+			last := b.Records.Offset(b.Len() - 1)
+			if err := r.Commit(ctx, kafka.Position{Topic: b.Topic, Partition: b.Partition, Offset: last + 1}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -16,7 +16,7 @@ type Destination interface {
 	// they were written by a process that died before its commit.
 	Assigned(topic string, partition int32, offset int64) error
 	// Write stores the rows of one message, which was read from m. It may wait
-	// (back-pressure). rows are valid only until it returns. settled is called
+	// (back-pressure). m and rows are valid only until it returns. settled is called
 	// once, from any goroutine, when every row is stored, or is in the errors
 	// topic, for good.
 	Write(ctx context.Context, m *message.Message, rows []codec.Row, settled func()) error

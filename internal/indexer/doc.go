@@ -25,6 +25,8 @@
 //     Config.FlushTimeout and committed; the rest is skipped. What settles later
 //     is not committed: the new owner writes it again, and stable ids make that
 //     harmless.
+//   - A batch is released when its lane is done with it: its bytes then become
+//     those of another. What has to outlive that is a copy.
 //   - Destination calls come from one goroutine, in the order of the queue: an
 //     Assigned stands before the first Write of its partition.
 package indexer

@@ -1,9 +1,11 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +40,26 @@ type fakeConsumer struct {
 	onCommit  func(Position)
 	onPoll    func(n int)
 	final     error // returned by Poll when everything was polled
+}
+
+// lent are messages whose bytes are overwritten when the batch is released.
+func lent(list []message.Message) message.Records {
+	l := &lentList{message.List(slices.Clone(list))}
+	for i := range l.List {
+		l.List[i].Value = bytes.Clone(l.List[i].Value)
+	}
+	return l
+}
+
+type lentList struct{ message.List }
+
+func (l *lentList) Head(n int) message.Records { return &lentList{l.List[:n]} }
+func (l *lentList) Release() {
+	for i := range l.List {
+		for k := range l.List[i].Value {
+			l.List[i].Value[k] = 0xdb
+		}
+	}
 }
 
 func newFakeConsumer(partitions, messages int) *fakeConsumer {
@@ -101,8 +123,8 @@ func (c *fakeConsumer) take() []Batch {
 		to := min(from+limit, len(list))
 		switch {
 		case from < to:
-			b := Batch{Topic: "t", Partition: p, Messages: list[from:to], Next: list[to-1].Offset + 1, FetchedAt: time.Unix(1795412282, 0)}
-			for _, m := range b.Messages {
+			b := Batch{Topic: "t", Partition: p, Records: lent(list[from:to]), Next: list[to-1].Offset + 1, FetchedAt: time.Unix(1795412282, 0)}
+			for _, m := range list[from:to] {
 				b.Bytes += len(m.Value)
 			}
 			out = append(out, b)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"xcapa/internal/codec"
+	"xcapa/internal/message"
 	"xcapa/internal/packet"
 )
 
@@ -17,7 +18,8 @@ type Work interface {
 	Assigned(topic string, partition int32, offset int64) error
 	// Do takes the messages of a batch, in order. It begins each message, or a
 	// run of them, at part before it does anything for it, and stops without an
-	// error where that is refused. It may wait (back-pressure) until ctx ends.
+	// error where that is refused. It may wait (back-pressure) until ctx ends. It
+	// keeps nothing of the messages: the batch is released when it returns.
 	Do(ctx context.Context, b *Batch, part *Part) error
 	// Deadline is when HandOn has to be called though nothing more has come; the
 	// zero time: nothing is open.
@@ -107,10 +109,12 @@ func newBatchRun(b *Batch, done func(BatchStats)) *batchRun {
 	if done == nil {
 		return nil
 	}
-	r := &batchRun{done: done, next: b.Messages[len(b.Messages)-1].Offset + 1, stats: BatchStats{
-		Topic: b.Topic, Partition: b.Partition, Messages: len(b.Messages), FetchedAt: b.FetchedAt}}
-	if t := b.Messages[0].Time; !t.IsZero() {
-		r.stats.SchedulingDelay = b.FetchedAt.Sub(t)
+	n := b.Len()
+	r := &batchRun{done: done, next: b.Records.Offset(n-1) + 1, stats: BatchStats{
+		Topic: b.Topic, Partition: b.Partition, Messages: n, FetchedAt: b.FetchedAt}}
+	var first message.Message
+	if b.Records.Read(0, &first); !first.Time.IsZero() {
+		r.stats.SchedulingDelay = b.FetchedAt.Sub(first.Time)
 	}
 	return r
 }

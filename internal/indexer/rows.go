@@ -24,10 +24,11 @@ var errTooManyRows = fmt.Errorf("the message holds more than %d rows: send small
 // rowWork is the Work of the index: it reads each message into rows and writes
 // them to a destination. It holds nothing open.
 type rowWork struct {
-	reader Reader
-	dest   Destination
-	books  *books
-	rows   []codec.Row // room for those of one message
+	reader  Reader
+	dest    Destination
+	books   *books
+	message message.Message // the one that is read
+	rows    []codec.Row     // room for those of one message
 }
 
 // Assigned implements Work.
@@ -37,8 +38,9 @@ func (r *rowWork) Assigned(topic string, p int32, offset int64) error {
 
 // Do implements Work.
 func (r *rowWork) Do(ctx context.Context, b *Batch, part *Part) error {
-	for i := range b.Messages {
-		m := &b.Messages[i]
+	m := &r.message
+	for i := range b.Len() {
+		b.Records.Read(i, m)
 		span, ok := part.Begin(m.Offset + 1)
 		if !ok || part.stage.failure() != nil {
 			return nil

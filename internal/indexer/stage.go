@@ -282,13 +282,17 @@ func (s *Stage) enqueue(b *Batch) {
 	s.mu.Lock()
 	// A transaction takes the offsets of all that was polled: none may be left out.
 	if end, ok := s.ends[p]; ok && !s.config.Transactional {
-		for len(b.Messages) > 0 && b.Messages[len(b.Messages)-1].Offset >= end {
-			b.Messages = b.Messages[:len(b.Messages)-1]
+		n := b.Len()
+		for n > 0 && b.Records.Offset(n-1) >= end {
+			n--
+		}
+		if n < b.Len() {
+			b.Records = b.Records.Head(n)
 		}
 	}
 	s.polled[p] = max(s.polled[p], b.Next)
 	s.mu.Unlock()
-	if len(b.Messages) > 0 || b.Poison != nil {
+	if b.Len() > 0 || b.Poison != nil {
 		l.queue.push(job{batch: b, window: w})
 	}
 }

@@ -66,6 +66,7 @@ func (s *Stage) run(ctx context.Context, l *lane) {
 		}
 		if j.batch != nil {
 			l.queue.finished(j.batch)
+			j.batch.Release()
 		}
 	}
 }

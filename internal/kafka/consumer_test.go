@@ -62,7 +62,7 @@ func pollN(t testing.TB, r *Consumer, n int) []Batch {
 			t.Fatalf("Poll with %d messages to come: %v", n, err)
 		}
 		for _, b := range batches {
-			n -= len(b.Messages)
+			n -= b.Len()
 		}
 		all = append(all, batches...)
 	}
@@ -82,7 +82,7 @@ func ends(batches []Batch) []Position {
 	at := map[Position]int64{}
 	for _, b := range batches {
 		k := Position{Topic: b.Topic, Partition: b.Partition, Offset: 0}
-		for _, m := range b.Messages {
+		for _, m := range b.All() {
 			at[k] = max(at[k], m.Offset+1)
 		}
 	}
@@ -113,7 +113,7 @@ func TestConsumeMessage(t *testing.T) {
 	batches := pollN(t, r, 2)
 	var got []message.Message
 	for _, b := range batches {
-		got = append(got, b.Messages...)
+		got = append(got, b.All()...)
 	}
 	want := []message.Message{sent, sent}
 	for i := range want {
@@ -209,7 +209,7 @@ func TestStart(t *testing.T) {
 			fill(t, configFor(c), 2, 1)
 			var got []string
 			for _, b := range pollN(t, r, len(tt.want)) {
-				for _, m := range b.Messages {
+				for _, m := range b.All() {
 					got = append(got, string(m.Value))
 				}
 			}
@@ -239,7 +239,7 @@ func TestStartAfterDeletion(t *testing.T) {
 	}
 	second := newConsumer(t, configFor(c), Group{})
 	got := pollN(t, second, 50)
-	if first := got[0].Messages[0].Offset; first != 50 {
+	if first := got[0].Records.Offset(0); first != 50 {
 		t.Errorf("reading went on at offset %d, want 50, the first that is left", first)
 	}
 }
@@ -434,7 +434,7 @@ func runMember(t *testing.T, config Config, ledger *settled, leave <-chan struct
 			return
 		}
 		for _, b := range batches {
-			for _, m := range b.Messages {
+			for _, m := range b.All() {
 				held = append(held, Position{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset})
 			}
 		}
@@ -473,12 +473,12 @@ func TestBomb(t *testing.T) {
 			var poison []int64
 			for _, b := range pollN(t, r, 3) {
 				if b.Poison != nil {
-					if b.Poison.First != b.Poison.Last || b.Poison.Err == nil || len(b.Messages) > 0 {
+					if b.Poison.First != b.Poison.Last || b.Poison.Err == nil || b.Len() > 0 {
 						t.Errorf("poison %+v, want one offset and a reason", b.Poison)
 					}
 					poison = append(poison, b.Poison.First)
 				}
-				for _, m := range b.Messages {
+				for _, m := range b.All() {
 					good = append(good, string(m.Value))
 				}
 			}
@@ -497,7 +497,7 @@ func TestBomb(t *testing.T) {
 
 func TestDecompress(t *testing.T) {
 	plain := []byte(strings.Repeat("a block of packets ", 3000)) // 57,000 bytes
-	d, err := newDecompressor(len(plain))
+	d, err := newDecompressor(len(plain), new(pools))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -533,7 +533,7 @@ func TestDecompress(t *testing.T) {
 }
 
 func TestDecompressXerial(t *testing.T) {
-	d, err := newDecompressor(1000)
+	d, err := newDecompressor(1000, new(pools))
 	if err != nil {
 		t.Fatal(err)
 	}

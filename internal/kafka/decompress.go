@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -24,8 +25,11 @@ import (
 // kgo.ErrMaxDecompress: only then does the client say which offsets the batch
 // covers, which is what it takes to step over it. Other errors it meets again
 // at every fetch, for ever.
+//
+// What it unpacks into comes from pools, where the client puts it back.
 type decompressor struct {
 	max  int
+	pool *pools
 	gzip sync.Pool // of *gzip.Reader
 	lz4  sync.Pool // of *lz4.Reader
 	zstd *zstd.Decoder
@@ -33,13 +37,13 @@ type decompressor struct {
 
 var errTooLong = errors.New("it would become larger than the limit")
 
-func newDecompressor(limit int) (*decompressor, error) {
+func newDecompressor(limit int, p *pools) (*decompressor, error) {
 	// Lowmem: the window is allocated as needed, not as the frame claims.
 	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(0))
 	if err != nil {
 		return nil, fmt.Errorf("prepare zstd: %w", err)
 	}
-	d := &decompressor{max: limit, zstd: z}
+	d := &decompressor{max: limit, pool: p, zstd: z}
 	d.gzip.New = func() any { return new(gzip.Reader) }
 	d.lz4.New = func() any { return lz4.NewReader(nil) }
 	return d, nil
@@ -75,14 +79,23 @@ func (d *decompressor) decompress(src []byte, codec kgo.CompressionCodecType) ([
 	case kgo.CodecSnappy:
 		return d.snappy(src)
 	case kgo.CodecZstd:
-		return d.zstd.DecodeAll(src, nil)
+		return d.zstd.DecodeAll(src, d.pool.room(d.zstdLen(src))[:0])
 	}
 	return nil, fmt.Errorf("unknown codec %d", codec)
 }
 
+// zstdLen is how much room a frame of zstd wants: what it says, or a guess.
+func (d *decompressor) zstdLen(src []byte) int {
+	var h zstd.Header
+	if h.Decode(src) == nil && h.HasFCS && h.FrameContentSize <= uint64(d.max) {
+		return int(h.FrameContentSize)
+	}
+	return min(4*len(src), d.max)
+}
+
 // read takes everything r has, up to the limit.
 func (d *decompressor) read(r io.Reader, compressed int) ([]byte, error) {
-	out := bytes.NewBuffer(make([]byte, 0, min(4*compressed+bytes.MinRead, d.max)))
+	out := bytes.NewBuffer(d.pool.room(min(4*compressed+bytes.MinRead, d.max))[:0])
 	n, err := out.ReadFrom(io.LimitReader(r, int64(d.max)+1))
 	if err != nil {
 		return nil, err
@@ -105,7 +118,7 @@ func (d *decompressor) snappy(src []byte) ([]byte, error) {
 	if len(src) < xerialHeaderLen || !bytes.HasPrefix(src, xerial) {
 		return d.snappyBlock(nil, src)
 	}
-	var out []byte
+	out := d.pool.room(min(4*len(src), d.max))[:0]
 	for src = src[xerialHeaderLen:]; len(src) > 0; {
 		if len(src) < 4 {
 			return nil, io.ErrUnexpectedEOF
@@ -133,8 +146,11 @@ func (d *decompressor) snappyBlock(dst, block []byte) ([]byte, error) {
 	if n > d.max-len(dst) {
 		return nil, errTooLong
 	}
+	if dst == nil {
+		dst = d.pool.room(n)[:0]
+	}
 	at := len(dst)
-	dst = append(dst, make([]byte, n)...)
+	dst = slices.Grow(dst, n)[:at+n]
 	_, err = s2.Decode(dst[at:], block)
 	return dst, err
 }

@@ -37,4 +37,7 @@
 //   - The consumer has its own decompressor because the client's may let one
 //     batch of 70 KB become 1 GiB, and because a batch that cannot be
 //     decompressed at all would stop its partition for ever.
+//   - What a batch is unpacked into comes from pools and goes back with
+//     Batch.Release (pools.go). The client clears what goes back, so that a slice
+//     held too long shows as zeros and not as another packet.
 package kafka

@@ -60,7 +60,8 @@ func (f *fetcher) connect(create func(...kgo.Opt) (*kgo.Client, error), more ...
 	if err != nil {
 		return err
 	}
-	if f.unzip, err = newDecompressor(f.config.MaxDecompressed); err != nil {
+	pools := new(pools)
+	if f.unzip, err = newDecompressor(f.config.MaxDecompressed, pools); err != nil {
 		return err
 	}
 	isolation := kgo.ReadCommitted()
@@ -69,6 +70,7 @@ func (f *fetcher) connect(create func(...kgo.Opt) (*kgo.Client, error), more ...
 	}
 	opts = append(opts,
 		kgo.WithDecompressor(f.unzip),
+		kgo.WithPools(pools),
 		kgo.FetchIsolationLevel(isolation),
 		// A transaction's end marker takes an offset. Without seeing it, what
 		// stands before the end of a partition could not be told from the end.
@@ -111,34 +113,14 @@ func (f *fetcher) take(fetches kgo.Fetches) (batches []Batch, final error) {
 	return batches, final
 }
 
-// batch makes messages of the client's records: one slice of messages and one
-// of headers per batch, the bytes shared.
+// batch hands on the client's records, which become messages when they are read.
 func (f *fetcher) batch(p kgo.FetchTopicPartition, now time.Time) Batch {
-	headers := 0
-	for _, rec := range p.Records {
-		headers += len(rec.Headers)
-	}
-	b := Batch{Topic: p.Topic, Partition: p.Partition, FetchedAt: now, Messages: make([]message.Message, 0, len(p.Records))}
-	slab := make([]message.Header, 0, headers)
-	for _, rec := range p.Records {
-		if rec.Attrs.IsControl() {
-			continue
-		}
-		at := len(slab)
-		b.Bytes += len(rec.Key) + len(rec.Value)
-		for _, h := range rec.Headers {
-			slab = append(slab, message.Header(h))
-			b.Bytes += len(h.Key) + len(h.Value)
-		}
-		b.Messages = append(b.Messages, message.Message{
-			Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Time: rec.Timestamp,
-			Key: rec.Key, Value: rec.Value, Headers: slab[at:len(slab):len(slab)],
-		})
-	}
-	b.Next = p.Records[len(p.Records)-1].Offset + 1
+	b := Batch{Topic: p.Topic, Partition: p.Partition, FetchedAt: now, Next: p.Records[len(p.Records)-1].Offset + 1}
+	list, bytes := withoutControl(p.Records)
+	b.Records, b.Bytes = list, bytes
 	f.next[kgoPartition{p.Topic, p.Partition}] = b.Next
-	f.messages.Add(uint64(len(b.Messages)))
-	f.bytes.Add(uint64(b.Bytes))
+	f.messages.Add(uint64(len(list)))
+	f.bytes.Add(uint64(bytes))
 	return b
 }
 

@@ -90,8 +90,9 @@ func (m *merge) push(b *Batch) {
 	}
 	q.next = max(q.next, b.Next)
 	wasEmpty := len(q.messages) == 0
-	for i := range b.Messages {
-		msg := &b.Messages[i]
+	messages := b.All()
+	for i := range messages {
+		msg := &messages[i]
 		if m.toEnd && msg.Offset >= q.end {
 			break
 		}

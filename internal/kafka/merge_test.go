@@ -23,7 +23,7 @@ func part(p int32) kgoPartition { return kgoPartition{topic, p} }
 
 func timedBatch(came time.Time, messages ...message.Message) *Batch {
 	last := messages[len(messages)-1]
-	return &Batch{Topic: topic, Partition: last.Partition, Messages: messages, Next: last.Offset + 1, FetchedAt: came}
+	return &Batch{Topic: topic, Partition: last.Partition, Records: message.List(messages), Next: last.Offset + 1, FetchedAt: came}
 }
 
 // Messages in time order, dealt at random to partitions and fetched in random

@@ -85,8 +85,8 @@ func TestRealProduceConsume(t *testing.T) {
 			seen := map[string]int{}
 			collect := func(batches []Batch) {
 				for _, b := range batches {
-					read += len(b.Messages)
-					for _, m := range b.Messages {
+					read += b.Len()
+					for _, m := range b.All() {
 						seen[string(m.Value)]++
 					}
 				}

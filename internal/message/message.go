@@ -29,7 +29,7 @@ type Header struct {
 // Outgoing: the maker fills Topic, Key, Value, Headers, Packets, Queue and
 // Done, and must not touch Key, Value or Headers again before Done.
 // Incoming: Partition, Offset and Time are set too, Done is nil, and the bytes
-// are valid as long as the message is.
+// are valid until the Batch they came in is released.
 type Message struct {
 	Topic     string
 	Partition int32

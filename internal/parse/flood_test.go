@@ -44,15 +44,16 @@ func TestFlood(t *testing.T) {
 	}
 	w, part := p.NewWork(rawTopic, 0), indexer.NewTestPart(0)
 	do := func(from, n int) {
-		b := indexer.Batch{Topic: rawTopic, Messages: make([]message.Message, 0, n)}
+		list := make(message.List, 0, n)
 		for i := range n {
 			m := fragment(from + i)
 			if i%2 == 1 {
 				m = frame(from+i, true)
 			}
 			m.Offset = int64(from + i)
-			b.Messages = append(b.Messages, *m)
+			list = append(list, *m)
 		}
+		b := indexer.Batch{Topic: rawTopic, Records: list}
 		if err := w.Do(t.Context(), &b, part); err != nil {
 			t.Fatal(err)
 		}

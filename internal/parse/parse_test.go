@@ -291,17 +291,17 @@ func TestBrokerRefuses(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	for name, output := range map[string]func(worker.Sink, record.Origin) parse.Output{"arrow": blocks, "json": documents} {
 		b.Run(name, func(b *testing.B) {
-			w, batch := benchWork(b, output)
+			w, list := benchWork(b, output)
 			part := indexer.NewTestPart(0)
 			b.ReportAllocs()
 			b.ResetTimer()
 			offset := int64(0)
-			for done := 0; done < b.N; done += len(batch.Messages) {
-				for i := range batch.Messages {
-					batch.Messages[i].Offset = offset
+			for done := 0; done < b.N; done += len(list) {
+				for i := range list {
+					list[i].Offset = offset
 					offset++
 				}
-				if err := w.Do(b.Context(), batch, part); err != nil {
+				if err := w.Do(b.Context(), &indexer.Batch{Topic: rawTopic, Records: list}, part); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -316,34 +316,34 @@ func noRoom() ledger.Room { return ledger.Room{} }
 func TestNoAllocation(t *testing.T) {
 	for name, output := range map[string]func(worker.Sink, record.Origin) parse.Output{"arrow": blocks, "json": documents} {
 		t.Run(name, func(t *testing.T) {
-			work, batch := benchWork(t, output)
+			work, list := benchWork(t, output)
 			part, offset := indexer.NewTestPart(0), int64(0)
 			do := func() {
-				for i := range batch.Messages {
-					batch.Messages[i].Offset = offset
+				for i := range list {
+					list[i].Offset = offset
 					offset++
 				}
-				if err := work.Do(t.Context(), batch, part); err != nil {
+				if err := work.Do(t.Context(), &indexer.Batch{Topic: rawTopic, Records: list}, part); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if n := testing.AllocsPerRun(50, do); n > float64(len(batch.Messages)/100) {
-				t.Errorf("%v allocations for %d messages", n, len(batch.Messages))
+			if n := testing.AllocsPerRun(50, do); n > float64(len(list)/100) {
+				t.Errorf("%v allocations for %d messages", n, len(list))
 			}
 		})
 	}
 }
 
-func benchWork(t testing.TB, output func(worker.Sink, record.Origin) parse.Output) (indexer.Work, *indexer.Batch) {
+func benchWork(t testing.TB, output func(worker.Sink, record.Origin) parse.Output) (indexer.Work, message.List) {
 	t.Helper()
 	p, err := parse.New(parse.Config{NewOutput: output, ErrorsTopic: errorsTopic, Producer: noRoom,
 		Produce: func(_ context.Context, m *message.Message) error { m.Done(m, nil); return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch := &indexer.Batch{Topic: rawTopic, Messages: make([]message.Message, 4096)}
-	for i := range batch.Messages {
-		batch.Messages[i] = *frame(i, false)
+	list := make(message.List, 4096)
+	for i := range list {
+		list[i] = *frame(i, false)
 	}
-	return p.NewWork(rawTopic, 0), batch
+	return p.NewWork(rawTopic, 0), list
 }

@@ -183,7 +183,7 @@ func (r *rig) read(topic string) []message.Message {
 			r.t.Fatalf("read %s: %v after %d messages, partitions left %v", topic, err, len(out), left)
 		}
 		for _, b := range batches {
-			out = append(out, b.Messages...)
+			out = append(out, b.All()...)
 			if b.Next >= left[b.Partition] {
 				delete(left, b.Partition)
 			}

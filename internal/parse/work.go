@@ -23,6 +23,7 @@ type Work struct {
 	out    Output
 	errors *worker.ErrorOutput
 	pace   pace
+	in     message.Message // the one that is read
 	rec    record.Record
 	tally  indexer.Tally
 
@@ -55,25 +56,26 @@ func (w *Work) Deadline() time.Time { return w.out.Deadline() }
 // Do implements indexer.Work.
 func (w *Work) Do(ctx context.Context, b *indexer.Batch, part *indexer.Part) error {
 	w.ctx = ctx
-	for rest := b.Messages; len(rest) > 0; {
-		n := len(rest)
+	for at := 0; at < b.Len(); {
+		n := b.Len() - at
 		if w.cover != nil {
 			n = min(n, coverMessages-w.cover.messages)
 		}
 		n = min(n, coverMessages, w.pace.step())
-		if !w.pace.wait(ctx, n) || !w.begin(part, n, rest[n-1].Offset+1) {
+		if !w.pace.wait(ctx, n) || !w.begin(part, n, b.Records.Offset(at+n-1)+1) {
 			return nil
 		}
 		w.tally = indexer.Tally{Messages: uint64(n)}
-		for i := range rest[:n] {
-			w.message(&rest[i])
+		for i := range n {
+			b.Records.Read(at+i, &w.in)
+			w.message(&w.in)
 		}
 		part.Count(&w.tally)
 		// Nothing is held back: what is open would only keep offsets waiting.
 		if w.cover.messages >= coverMessages || w.out.Deadline().IsZero() {
 			w.HandOn()
 		}
-		rest = rest[n:]
+		at += n
 	}
 	return nil
 }
