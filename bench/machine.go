@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"regexp"
@@ -37,7 +38,7 @@ func describeMachine(binary string) machine {
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		m.Load = strings.TrimSpace(string(b))
 	}
-	m.Version = firstLine(binary, "version")
+	m.Version = strings.TrimPrefix(firstLine(binary, "version"), "xcapa ")
 	for name, args := range map[string][]string{
 		"tcpdump": {"--version"}, "tshark": {"--version"}, "tcpreplay": {"--version"}, "java": {"-version"}, "mvn": {"-v"}, "python3": {"--version"},
 	} {
@@ -61,13 +62,19 @@ func firstField(file, key string) string {
 // escapes are the colours that some programs write even into a pipe.
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 
-// firstLine is what a program says first; "" when it is not there.
+// firstLine is what a program says first, on standard output if it says
+// anything there; "" when it is not there.
 func firstLine(name string, args ...string) string {
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil && len(out) == 0 {
+	var out, words bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &words
+	if err := cmd.Run(); err != nil && out.Len()+words.Len() == 0 {
 		return ""
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
+	if out.Len() == 0 { // java
+		out = words
+	}
+	line, _, _ := strings.Cut(out.String(), "\n")
 	return strings.TrimSpace(escapes.ReplaceAllString(line, ""))
 }
 

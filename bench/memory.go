@@ -11,7 +11,7 @@ import (
 // one that stops for a while.
 func (h *harness) memory() []curve {
 	c := curve{Title: "Memory against time, whole path at 1 M packets a second", X: "s", Y: "resident, MiB",
-		Note: "*Stopped*: the broker stands still from 15 s to 30 s; what waits for it is bounded by --buffer (64 MiB), and the rest is dropped and counted."}
+		Note: "*Stopped*: the broker stands still from 15 s to 30 s; what waits for it is bounded by --buffer (64 MiB; the collector's slack comes on top), and the rest is dropped and counted."}
 	for _, m := range []struct {
 		name            string
 		length          time.Duration
@@ -29,7 +29,10 @@ func (h *harness) memory() []curve {
 	return []curve{c}
 }
 
-// memoryOver looks every two seconds; stop and goOn are when the broker is
+// memoryInterval is how often memoryOver looks.
+const memoryInterval = 3 * time.Second
+
+// memoryOver watches for length; stop and goOn are when the broker is
 // stopped and let go on, 0: never.
 func (h *harness) memoryOver(line *series, length, stop, goOn time.Duration) error {
 	w, err := openWire(h, 1)
@@ -64,7 +67,7 @@ func (h *harness) memoryOver(line *series, length, stop, goOn time.Duration) err
 			var s sample
 			_, _, err = w.settle(r, &s) // the books balance, whatever stood still
 			return err
-		case <-time.After(2 * time.Second):
+		case <-time.After(memoryInterval):
 			mib := 0.0
 			fmt.Sscan(firstField(fmt.Sprintf("/proc/%d/status", w.rx.cmd.Process.Pid), "VmRSS"), &mib)
 			line.Points = append(line.Points, [2]float64{time.Since(begin).Seconds(), mib / 1024})
