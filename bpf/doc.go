@@ -20,6 +20,9 @@
 //     to the host, unchanged, and counted.
 //   - A sequence number is spent only on a frame that goes to a socket. A hole
 //     is a loss in the socket's rings.
+//   - With ShareClock up to ClockShare frames of one NAPI poll have the same
+//     Timestamp. xsk_poll_end, on the tracepoint behind every poll, sees to it
+//     that none is older than its poll.
 //   - Ports are not seen in later fragments, in IPv6 packets with more than 8
 //     extension headers or frames with more than 4 VLAN tags; such frames are
 //     captured, not kept.

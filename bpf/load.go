@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
 )
 
 // ErrNoMetadata says that the kernel or the driver refuses xsk_redirect_meta
@@ -45,10 +46,16 @@ type Objects struct {
 	program  string
 	counters *ebpf.Map
 	sequence *ebpf.Map
+	polls    link.Link // xsk_poll_end behind every NAPI poll; nil: each frame reads the clock
 }
 
+// SharesClock reports whether frames of a NAPI poll share readings of the clock.
+func (o *Objects) SharesClock() bool { return o.polls != nil }
+
 // Load loads xsk_redirect, or with meta xsk_redirect_meta for the one interface
-// ifindex of the calling thread's network namespace. Nothing is attached.
+// ifindex of the calling thread's network namespace. Nothing is attached to the
+// interface. Where Settings.ShareClock cannot be had (it takes CAP_PERFMON), each
+// frame reads the clock.
 //
 // An error that errors.Is ErrNoMetadata means that the same call without meta
 // can succeed. Close the Objects after the program was detached; a link keeps
@@ -78,12 +85,25 @@ func LoadCeiling(settings Settings, ifindex int) (*Objects, error) {
 }
 
 func load(settings Settings, read func() (*ebpf.CollectionSpec, error), name string, meta bool, ifindex int) (*Objects, error) {
+	if settings.ShareClock {
+		if o, err := loadOnce(settings, read, name, meta, ifindex); err == nil {
+			return o, nil
+		}
+		settings.ShareClock = false
+	}
+	return loadOnce(settings, read, name, meta, ifindex)
+}
+
+func loadOnce(settings Settings, read func() (*ebpf.CollectionSpec, error), name string, meta bool, ifindex int) (*Objects, error) {
 	spec, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if err := settings.apply(spec); err != nil {
 		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	if !settings.ShareClock {
+		delete(spec.Programs, xskRedirectProgXskPollEnd)
 	}
 	program := spec.Programs[name]
 	if settings.Frags {
@@ -110,6 +130,13 @@ func load(settings Settings, read func() (*ebpf.CollectionSpec, error), name str
 	}
 	if meta {
 		o.Kfuncs = kernelKfuncs()
+	}
+	if settings.ShareClock {
+		o.polls, err = link.AttachRawTracepoint(link.RawTracepointOptions{Name: "napi_poll", Program: collection.Programs[xskRedirectProgXskPollEnd]})
+		if err != nil {
+			o.Close()
+			return nil, fmt.Errorf("watch the end of NAPI polls: %w", err)
+		}
 	}
 	return o, nil
 }
@@ -148,5 +175,9 @@ func kernelKfuncs() Kfuncs {
 // Close unloads the maps and, once no link holds it, the program. It may be
 // called twice.
 func (o *Objects) Close() error {
-	return errors.Join(o.Program.Close(), o.Sockets.Close(), o.counters.Close(), o.sequence.Close())
+	var polls error
+	if o.polls != nil {
+		polls = o.polls.Close()
+	}
+	return errors.Join(polls, o.Program.Close(), o.Sockets.Close(), o.counters.Close(), o.sequence.Close())
 }

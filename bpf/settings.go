@@ -25,6 +25,11 @@ const (
 	StampClock                 // the area, Timestamp from CLOCK_TAI unless the NIC gives one
 )
 
+// ClockShare is how many frames get the same reading of the clock with
+// Settings.ShareClock, at most: the last of them is stamped as early as it took to
+// work through the others.
+const ClockShare = 8
+
 // Settings of a program. The zero value redirects every frame whole and writes
 // nothing in front of it.
 type Settings struct {
@@ -35,6 +40,7 @@ type Settings struct {
 	KeepARP     bool     // leave ARP to the host
 	KeepND      bool     // leave IPv6 neighbour discovery (ICMPv6 133-137) to the host
 	KeepPorts   []uint16 // leave TCP and UDP with one of these ports, either side, to the host
+	ShareClock  bool     // with StampClock: one reading for up to ClockShare frames of a NAPI poll
 	Frags       bool     // accept frames of several buffers (MTU above a page)
 }
 
@@ -55,6 +61,10 @@ func (s Settings) Validate() error {
 
 // apply writes the settings into the program's constants.
 func (s Settings) apply(spec *ebpf.CollectionSpec) error {
+	var share uint32
+	if s.ShareClock {
+		share = ClockShare - 1
+	}
 	var ports [MaxKeepPorts]uint16
 	copy(ports[:], s.KeepPorts)
 	for _, v := range []struct {
@@ -62,6 +72,7 @@ func (s Settings) apply(spec *ebpf.CollectionSpec) error {
 		value any
 	}{
 		{xskRedirectVarStamp, uint32(s.Stamp)},
+		{xskRedirectVarClockShare, share},
 		{xskRedirectVarNicTime, s.NICTime},
 		{xskRedirectVarSnapLength, s.SnapLength},
 		{xskRedirectVarHeadersOnly, s.HeadersOnly},

@@ -257,3 +257,80 @@ func TestQueues(t *testing.T) {
 		t.Errorf("sequences: got %d and %d, want 3 and 0", a, b)
 	}
 }
+
+// Frames share a reading of the clock, so many and no more, and none from before
+// the end of a poll.
+func TestFramesOfAPollShareTheClock(t *testing.T) {
+	_, sender := vethPair(t, 1)
+	pin(t) // where a poll ends is where it is noted
+	o := loadForRun(t, Settings{Stamp: StampClock, ShareClock: true}, true)
+	if !o.SharesClock() {
+		t.Fatal("the clock is not shared, as root")
+	}
+	frame := frames[0].bytes(t)
+	stamp := func() uint64 {
+		_, out := run(t, o, frame)
+		return binary.NativeEndian.Uint64(out)
+	}
+	shared, same, last := 0, 0, uint64(0)
+	for range 15 {
+		// A NAPI poll, of the kernel's backlog: what it brings has no program here.
+		send(t, sender.Attrs().Index, frame)
+		before := tai(t)
+		for i := range 3 * ClockShare {
+			got := stamp()
+			if i == 0 && got < before {
+				t.Fatalf("the first frame after a poll has the time %d, %d ns before it came", got, before-got)
+			}
+			switch {
+			case got < last:
+				t.Fatalf("time went back, from %d to %d", last, got)
+			case got == last:
+				same++
+				shared++
+			default:
+				same = 1
+			}
+			if last = got; same > ClockShare {
+				t.Fatalf("%d frames have the same time, want %d at most", same, ClockShare)
+			}
+		}
+	}
+	if shared == 0 {
+		t.Error("no two frames shared a reading")
+	}
+
+	o = loadForRun(t, Settings{Stamp: StampClock}, true)
+	for range 20 {
+		if first, second := stamp(), stamp(); first == second {
+			t.Fatal("two frames have the same time, with nothing shared")
+		}
+	}
+}
+
+// pin keeps the test, whose thread is its own, on the core it is on.
+func pin(t *testing.T) {
+	t.Helper()
+	var allowed, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range 1024 {
+		if allowed.IsSet(cpu) {
+			one.Set(cpu)
+			break
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func tai(t *testing.T) uint64 {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_TAI, &now); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(now.Nano())
+}

@@ -17,9 +17,12 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	xskDropMapCounters      = "counters"
+	xskDropMapReading       = "reading"
 	xskDropMapSequence      = "sequence"
 	xskDropMapXsks          = "xsks"
 	xskDropProgXskDrop      = "xsk_drop"
+	xskDropProgXskPollEnd   = "xsk_poll_end"
+	xskDropVarClockShare    = "clock_share"
 	xskDropVarHeadersOnly   = "headers_only"
 	xskDropVarKeepArp       = "keep_arp"
 	xskDropVarKeepNd        = "keep_nd"
@@ -74,7 +77,8 @@ type xskDropSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskDropProgramSpecs struct {
-	XskDrop *ebpf.ProgramSpec `ebpf:"xsk_drop"`
+	XskDrop    *ebpf.ProgramSpec `ebpf:"xsk_drop"`
+	XskPollEnd *ebpf.ProgramSpec `ebpf:"xsk_poll_end"`
 }
 
 // xskDropMapSpecs contains maps before they are loaded into the kernel.
@@ -82,6 +86,7 @@ type xskDropProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskDropMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Reading  *ebpf.MapSpec `ebpf:"reading"`
 	Sequence *ebpf.MapSpec `ebpf:"sequence"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
 }
@@ -90,6 +95,7 @@ type xskDropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskDropVariableSpecs struct {
+	ClockShare    *ebpf.VariableSpec `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.VariableSpec `ebpf:"headers_only"`
 	KeepArp       *ebpf.VariableSpec `ebpf:"keep_arp"`
 	KeepNd        *ebpf.VariableSpec `ebpf:"keep_nd"`
@@ -123,6 +129,7 @@ func (o *xskDropObjects) Close() error {
 // It can be passed to loadXskDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskDropMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
+	Reading  *ebpf.Map `ebpf:"reading"`
 	Sequence *ebpf.Map `ebpf:"sequence"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
 }
@@ -130,6 +137,7 @@ type xskDropMaps struct {
 func (m *xskDropMaps) Close() error {
 	return _XskDropClose(
 		m.Counters,
+		m.Reading,
 		m.Sequence,
 		m.Xsks,
 	)
@@ -139,6 +147,7 @@ func (m *xskDropMaps) Close() error {
 //
 // It can be passed to loadXskDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskDropVariables struct {
+	ClockShare    *ebpf.Variable `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.Variable `ebpf:"headers_only"`
 	KeepArp       *ebpf.Variable `ebpf:"keep_arp"`
 	KeepNd        *ebpf.Variable `ebpf:"keep_nd"`
@@ -155,12 +164,14 @@ type xskDropVariables struct {
 //
 // It can be passed to loadXskDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskDropPrograms struct {
-	XskDrop *ebpf.Program `ebpf:"xsk_drop"`
+	XskDrop    *ebpf.Program `ebpf:"xsk_drop"`
+	XskPollEnd *ebpf.Program `ebpf:"xsk_poll_end"`
 }
 
 func (p *xskDropPrograms) Close() error {
 	return _XskDropClose(
 		p.XskDrop,
+		p.XskPollEnd,
 	)
 }
 

@@ -48,14 +48,23 @@ type xskRedirectXcapaQueue struct {
 	Padding  [7]uint64
 }
 
+type xskRedirectXcapaReading struct {
+	_    structs.HostLayout
+	Time uint64
+	Left uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	xskRedirectMapCounters      = "counters"
+	xskRedirectMapReading       = "reading"
 	xskRedirectMapSequence      = "sequence"
 	xskRedirectMapXsks          = "xsks"
+	xskRedirectProgXskPollEnd   = "xsk_poll_end"
 	xskRedirectProgXskRedirect  = "xsk_redirect"
+	xskRedirectVarClockShare    = "clock_share"
 	xskRedirectVarHeadersOnly   = "headers_only"
 	xskRedirectVarKeepArp       = "keep_arp"
 	xskRedirectVarKeepNd        = "keep_nd"
@@ -110,6 +119,7 @@ type xskRedirectSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectProgramSpecs struct {
+	XskPollEnd  *ebpf.ProgramSpec `ebpf:"xsk_poll_end"`
 	XskRedirect *ebpf.ProgramSpec `ebpf:"xsk_redirect"`
 }
 
@@ -118,6 +128,7 @@ type xskRedirectProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Reading  *ebpf.MapSpec `ebpf:"reading"`
 	Sequence *ebpf.MapSpec `ebpf:"sequence"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
 }
@@ -126,6 +137,7 @@ type xskRedirectMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectVariableSpecs struct {
+	ClockShare    *ebpf.VariableSpec `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.VariableSpec `ebpf:"headers_only"`
 	KeepArp       *ebpf.VariableSpec `ebpf:"keep_arp"`
 	KeepNd        *ebpf.VariableSpec `ebpf:"keep_nd"`
@@ -159,6 +171,7 @@ func (o *xskRedirectObjects) Close() error {
 // It can be passed to loadXskRedirectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
+	Reading  *ebpf.Map `ebpf:"reading"`
 	Sequence *ebpf.Map `ebpf:"sequence"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
 }
@@ -166,6 +179,7 @@ type xskRedirectMaps struct {
 func (m *xskRedirectMaps) Close() error {
 	return _XskRedirectClose(
 		m.Counters,
+		m.Reading,
 		m.Sequence,
 		m.Xsks,
 	)
@@ -175,6 +189,7 @@ func (m *xskRedirectMaps) Close() error {
 //
 // It can be passed to loadXskRedirectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectVariables struct {
+	ClockShare    *ebpf.Variable `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.Variable `ebpf:"headers_only"`
 	KeepArp       *ebpf.Variable `ebpf:"keep_arp"`
 	KeepNd        *ebpf.Variable `ebpf:"keep_nd"`
@@ -191,11 +206,13 @@ type xskRedirectVariables struct {
 //
 // It can be passed to loadXskRedirectObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectPrograms struct {
+	XskPollEnd  *ebpf.Program `ebpf:"xsk_poll_end"`
 	XskRedirect *ebpf.Program `ebpf:"xsk_redirect"`
 }
 
 func (p *xskRedirectPrograms) Close() error {
 	return _XskRedirectClose(
+		p.XskPollEnd,
 		p.XskRedirect,
 	)
 }

@@ -17,9 +17,12 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	xskRedirectMetaMapCounters         = "counters"
+	xskRedirectMetaMapReading          = "reading"
 	xskRedirectMetaMapSequence         = "sequence"
 	xskRedirectMetaMapXsks             = "xsks"
+	xskRedirectMetaProgXskPollEnd      = "xsk_poll_end"
 	xskRedirectMetaProgXskRedirectMeta = "xsk_redirect_meta"
+	xskRedirectMetaVarClockShare       = "clock_share"
 	xskRedirectMetaVarHeadersOnly      = "headers_only"
 	xskRedirectMetaVarKeepArp          = "keep_arp"
 	xskRedirectMetaVarKeepNd           = "keep_nd"
@@ -74,6 +77,7 @@ type xskRedirectMetaSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectMetaProgramSpecs struct {
+	XskPollEnd      *ebpf.ProgramSpec `ebpf:"xsk_poll_end"`
 	XskRedirectMeta *ebpf.ProgramSpec `ebpf:"xsk_redirect_meta"`
 }
 
@@ -82,6 +86,7 @@ type xskRedirectMetaProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectMetaMapSpecs struct {
 	Counters *ebpf.MapSpec `ebpf:"counters"`
+	Reading  *ebpf.MapSpec `ebpf:"reading"`
 	Sequence *ebpf.MapSpec `ebpf:"sequence"`
 	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
 }
@@ -90,6 +95,7 @@ type xskRedirectMetaMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type xskRedirectMetaVariableSpecs struct {
+	ClockShare    *ebpf.VariableSpec `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.VariableSpec `ebpf:"headers_only"`
 	KeepArp       *ebpf.VariableSpec `ebpf:"keep_arp"`
 	KeepNd        *ebpf.VariableSpec `ebpf:"keep_nd"`
@@ -123,6 +129,7 @@ func (o *xskRedirectMetaObjects) Close() error {
 // It can be passed to loadXskRedirectMetaObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectMetaMaps struct {
 	Counters *ebpf.Map `ebpf:"counters"`
+	Reading  *ebpf.Map `ebpf:"reading"`
 	Sequence *ebpf.Map `ebpf:"sequence"`
 	Xsks     *ebpf.Map `ebpf:"xsks"`
 }
@@ -130,6 +137,7 @@ type xskRedirectMetaMaps struct {
 func (m *xskRedirectMetaMaps) Close() error {
 	return _XskRedirectMetaClose(
 		m.Counters,
+		m.Reading,
 		m.Sequence,
 		m.Xsks,
 	)
@@ -139,6 +147,7 @@ func (m *xskRedirectMetaMaps) Close() error {
 //
 // It can be passed to loadXskRedirectMetaObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectMetaVariables struct {
+	ClockShare    *ebpf.Variable `ebpf:"clock_share"`
 	HeadersOnly   *ebpf.Variable `ebpf:"headers_only"`
 	KeepArp       *ebpf.Variable `ebpf:"keep_arp"`
 	KeepNd        *ebpf.Variable `ebpf:"keep_nd"`
@@ -155,11 +164,13 @@ type xskRedirectMetaVariables struct {
 //
 // It can be passed to loadXskRedirectMetaObjects or ebpf.CollectionSpec.LoadAndAssign.
 type xskRedirectMetaPrograms struct {
+	XskPollEnd      *ebpf.Program `ebpf:"xsk_poll_end"`
 	XskRedirectMeta *ebpf.Program `ebpf:"xsk_redirect_meta"`
 }
 
 func (p *xskRedirectMetaPrograms) Close() error {
 	return _XskRedirectMetaClose(
+		p.XskPollEnd,
 		p.XskRedirectMeta,
 	)
 }

@@ -33,7 +33,7 @@ func OpenCeiling(name string, stamp bpf.Stamp) (_ *Ceiling, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.objects, err = bpf.LoadCeiling(bpf.Settings{Stamp: stamp}, ifi.Index); err != nil {
+	if c.objects, err = bpf.LoadCeiling(bpf.Settings{Stamp: stamp, ShareClock: stamp == bpf.StampClock}, ifi.Index); err != nil {
 		return nil, err
 	}
 	// A queue without a socket passes its frames; one that is not bound will do.

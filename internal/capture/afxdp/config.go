@@ -35,7 +35,7 @@ type Stamp string
 
 // The stamps.
 const (
-	StampPacket Stamp = "packet" // the XDP program, for each frame
+	StampPacket Stamp = "packet" // the XDP program, which reads the clock once for a few frames of a NAPI poll: bpf.ClockShare
 	StampBatch  Stamp = "batch"  // one clock read for each batch; numbered on receipt
 )
 

@@ -328,6 +328,52 @@ func TestMultiBuffer(t *testing.T) {
 	}
 }
 
+// Frames that come together share a reading of the clock; one that comes after a
+// silence, be it short, never has the time of those before it.
+func TestTimeAfterASilence(t *testing.T) {
+	pair := testnet.Pair(t, veth.Options{})
+	d := open(t, pair.Ends[0], Config{Mode: ModeNative})
+	if !d.hook.objects.SharesClock() {
+		t.Fatal("the clock is not shared, as root")
+	}
+	frame := testnet.Numbered(1, 60, 0)
+	var silences []int64 // when each ended
+	for range 50 {
+		testnet.Send(t, pair.Ends[1], frame, frame, frame)
+		time.Sleep(200 * time.Microsecond)
+		silences = append(silences, time.Now().UnixNano())
+	}
+	frames, _ := finish(t, d)
+	if len(frames) != 3*len(silences) {
+		t.Fatalf("got %d frames, want %d", len(frames), 3*len(silences))
+	}
+	for i, f := range frames[3:] {
+		if end := silences[i/3]; f.TimestampNanos < end {
+			t.Errorf("frame %d has a time %d ns before the silence it came after ended", i+3, end-f.TimestampNanos)
+		}
+	}
+}
+
+// The clock is shared where NAPI polls bring the frames, and nowhere else.
+func TestClockIsSharedWithinPollsOnly(t *testing.T) {
+	for name, tt := range map[string]struct {
+		driver string
+		config Config
+		mode   Mode
+		want   bool
+	}{
+		"native":          {"veth", Config{}, ModeNative, true},
+		"generic":         {"veth", Config{}, ModeGeneric, false},
+		"tun":             {"tun", Config{}, ModeNative, false},
+		"stamps of batch": {"veth", Config{Stamp: StampBatch}, ModeNative, false},
+	} {
+		h := &Hook{config: tt.config.withDefaults(), iface: &host.Interface{Driver: tt.driver}}
+		if got := h.sharesClock(way{mode: tt.mode}); got != tt.want {
+			t.Errorf("%s: shared is %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
 // Chunks are coloured wherever frames are copied, and only there.
 func TestColouredWhereFramesAreCopied(t *testing.T) {
 	pair := testnet.Pair(t, veth.Options{})

@@ -254,7 +254,9 @@ func (h *Hook) attachProgram(frags bool) error {
 }
 
 func (h *Hook) attachOnce(w way, frags bool) error {
-	objects, err := bpf.Load(h.config.settings(frags), w.meta, h.iface.Index)
+	settings := h.config.settings(frags)
+	settings.ShareClock = h.sharesClock(w)
+	objects, err := bpf.Load(settings, w.meta, h.iface.Index)
 	if err != nil {
 		return err
 	}
@@ -284,6 +286,13 @@ func (h *Hook) attachOnce(w way, frags bool) error {
 		h.program = bpf.ProgramRedirectMeta
 	}
 	return nil
+}
+
+// sharesClock reports whether frames may share readings of the clock: where a
+// NAPI poll brings them. Frames of a tun device come by their writer's system
+// calls, and generic mode has slower things to mind.
+func (h *Hook) sharesClock(w way) bool {
+	return h.config.programStamp() == bpf.StampClock && w.mode == ModeNative && h.iface.Driver != "tun"
 }
 
 // attachNotes says what was not obtained, and what is lost by it.
