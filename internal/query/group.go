@@ -200,7 +200,7 @@ func (w *worker) add(t Table, mask []uint8) error {
 	}
 	for i, a := range spec.Aggregates {
 		if a.Operation != Count { // counted with the groups
-			w.aggregate(&w.hash.states[i], a, columns[i])
+			w.aggregate(&w.hash.states[i], a, w.group, w.read(a.Field, columns[i]))
 		}
 	}
 	return nil
@@ -466,10 +466,10 @@ func (w *worker) combinations() int {
 // addPlaces counts by place and makes groups of the places.
 func (w *worker) addPlaces(n int, columns []arrow.Array) error {
 	spec := w.groups.spec
-	w.findPlaces()
+	places := w.findPlaces()
 	w.counts = grow(w.counts, n)
 	clear(w.counts)
-	for _, p := range w.group {
+	for _, p := range places {
 		w.counts[p]++
 	}
 	// Too many groups are an error before anything is taken.
@@ -498,7 +498,15 @@ func (w *worker) addPlaces(n int, columns []arrow.Array) error {
 		clear(s.counts)
 		clear(s.values)
 		clear(s.high)
-		w.aggregate(s, a, columns[i])
+		there := w.read(a.Field, columns[i])
+		if narrow := !a.Field.signedBits() && a.Field.bits <= 32; there == nil && narrow && (a.Operation == Sum || a.Operation == Average) {
+			copy(s.counts, w.counts) // and the sum of a table has 64 bits
+			for i, v := range w.values[:len(places)] {
+				s.values[places[i]] += v
+			}
+			continue
+		}
+		w.aggregate(s, a, places, there)
 	}
 	at := 0
 	for p, rows := range w.counts {
@@ -516,20 +524,24 @@ func (w *worker) addPlaces(n int, columns []arrow.Array) error {
 }
 
 // findPlaces says for each chosen row which place its keys are.
-func (w *worker) findPlaces() {
-	if len(w.keys) == 0 {
+func (w *worker) findPlaces() []uint32 {
+	switch len(w.keys) {
+	case 0:
 		clear(w.group)
-		return
+		return w.group
+	case 1:
+		return w.keys[0].codes
 	}
-	copy(w.group, w.keys[0].codes)
+	places := w.keys[0].codes
 	for i := 1; i < len(w.keys); i++ {
 		k := &w.keys[i]
-		size := uint32(len(k.words) + 1)
-		group := w.group
-		for i, c := range k.codes[:len(group)] {
-			group[i] = group[i]*size + c
+		size, out, codes := uint32(len(k.words)+1), w.group[:len(places)], k.codes[:len(places)]
+		for i, p := range places {
+			out[i] = p*size + codes[i]
 		}
+		places = out
 	}
+	return places
 }
 
 // keyOfPlace makes word the key of a place.
@@ -593,15 +605,14 @@ func (w *worker) spellCodes() {
 	}
 }
 
-// aggregate updates one number of each group, or place.
-func (w *worker) aggregate(s *state, a Aggregate, column arrow.Array) {
-	there := w.read(a.Field, column)
+// aggregate updates one number of each group, or place, with the values read.
+func (w *worker) aggregate(s *state, a Aggregate, group []uint32, there []uint8) {
 	signed := a.Field.signedBits()
 	for i, v := range w.values {
 		if there != nil && there[i] == 0 {
 			continue
 		}
-		g := w.group[i]
+		g := group[i]
 		s.counts[g]++
 		switch a.Operation {
 		case Sum, Average:

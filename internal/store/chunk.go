@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
@@ -28,14 +28,14 @@ const maxDecodeRows = 16 * rowGroupRows
 type chunkDecoder struct {
 	spec   *columnSpec
 	rows   int
-	at     int    // rows decoded
-	bitmap []byte // which of the rows are there; nil: all
+	at     int      // rows decoded
+	bitmap []uint64 // which of the rows are there; nil: all
 	nulls  int
 
 	dict    arrow.Array
 	codes   []uint32 // by row, with a dictionary
 	values  *memory.Buffer
-	level   []byte   // one page's part of bitmap
+	level   []uint64 // one page's part of bitmap
 	dense   []uint32 // one page's codes, nulls left out, and one more
 	numbers []uint64 // one page's numbers, likewise
 }
@@ -77,7 +77,7 @@ func decodeChunk(rg *file.RowGroupReader, column int, spec *columnSpec, rows int
 func (d *chunkDecoder) begin(spec *columnSpec, rows int, optional bool) {
 	d.spec, d.rows, d.at, d.nulls = spec, rows, 0, 0
 	if optional {
-		d.bitmap = make([]byte, (rows+63)/64*8)
+		d.bitmap = make([]uint64, bitWords(rows))
 	}
 }
 
@@ -88,7 +88,7 @@ func (d *chunkDecoder) end() { d.bitmap, d.dict, d.codes, d.values = nil, nil, n
 func (d *chunkDecoder) array() arrow.Array {
 	var valid *memory.Buffer
 	if d.nulls > 0 {
-		valid = memory.NewBufferBytes(d.bitmap)
+		valid = memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(d.bitmap))
 	}
 	if d.codes == nil {
 		if d.values == nil { // no rows at all
@@ -204,59 +204,16 @@ func (d *chunkDecoder) levels(data []byte, n int) (rest []byte, present int, err
 		return nil, 0, errShort
 	}
 	rest = data[4+size:]
-	words := (n + 63) / 64 * 8
-	d.level = slices.Grow(d.level[:0], words)[:words]
+	d.level = slices.Grow(d.level[:0], bitWords(n))[:bitWords(n)]
 	clear(d.level)
 	if err := bitLevels(d.level, data[4:4+size], n); err != nil {
 		return nil, 0, err
 	}
-	if d.at == 0 {
-		copy(d.bitmap, d.level)
-	} else {
-		bitutil.CopyBitmap(d.level, 0, n, d.bitmap, d.at)
+	for i, word := range d.level[:(n+63)/64] {
+		putBits(d.bitmap, d.at+64*i, word)
+		present += bits.OnesCount64(word)
 	}
-	return rest, bitutil.CountSetBits(d.level, 0, n), nil
-}
-
-// bitLevels reads n bits, in runs, into dst, which is zero.
-func bitLevels(dst, src []byte, n int) error {
-	for at := 0; at < n; {
-		head, used := binary.Uvarint(src)
-		if used <= 0 {
-			return errShort
-		}
-		src = src[used:]
-		if head&1 == 0 {
-			if len(src) == 0 {
-				return errShort
-			}
-			run := int(min(head>>1, uint64(n-at)))
-			if run == 0 || src[0] > 1 {
-				return fmt.Errorf("a run of %d levels %d", run, src[0])
-			}
-			if src[0] == 1 {
-				bitutil.SetBitsTo(dst, int64(at), int64(run), true)
-			}
-			src = src[1:]
-			at += run
-			continue
-		}
-		run := int(min(head>>1*8, uint64(n-at)))
-		if run == 0 || (run+7)/8 > len(src) {
-			return errShort
-		}
-		if at%8 == 0 {
-			copy(dst[at/8:], src[:(run+7)/8])
-			if run%8 != 0 { // the last ones
-				dst[(at+run)/8] &= 1<<(run%8) - 1
-			}
-		} else {
-			bitutil.CopyBitmap(src, 0, run, dst, at)
-		}
-		src = src[min(int(head>>1), len(src)):]
-		at += run
-	}
-	return nil
+	return rest, present, nil
 }
 
 // data reads the values of a page, of which so many are not null.
@@ -292,7 +249,7 @@ func (d *chunkDecoder) codePage(data []byte, n, present int) error {
 		if err := bitCodes(out, data[1:], uint(data[0])); err != nil {
 			return err
 		}
-		if largest := slices.Max(out); int(largest) >= d.dict.Len() {
+		if largest := largestOf(out); int(largest) >= d.dict.Len() {
 			return fmt.Errorf("index %d of a dictionary of %d", largest, d.dict.Len())
 		}
 	}
@@ -319,7 +276,7 @@ func (d *chunkDecoder) numberPage(n, present int, fill func(out []uint64) error)
 			return err
 		}
 	}
-	var level []byte
+	var level []uint64
 	if present < n {
 		level = d.level
 	}
@@ -328,8 +285,8 @@ func (d *chunkDecoder) numberPage(n, present int, fill func(out []uint64) error)
 }
 
 // numberBuffer has room for n numbers, in memory that is aligned for them.
-func numberBuffer(n, bits int) *memory.Buffer {
-	return memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(make([]uint64, (n*bits+63)/64))[:n*bits/8])
+func numberBuffer(n, width int) *memory.Buffer {
+	return memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(make([]uint64, (n*width+63)/64))[:n*width/8])
 }
 
 // numbersIn are the numbers of a numberBuffer.
@@ -343,8 +300,8 @@ type number interface {
 
 // putNumbers puts n numbers at a place of a buffer; level, if there is one,
 // says which of them are there, and the others are left out of values.
-func putNumbers(b *memory.Buffer, bits, at, n int, values []uint64, level []byte) {
-	switch bits {
+func putNumbers(b *memory.Buffer, width, at, n int, values []uint64, level []uint64) {
+	switch width {
 	case 8:
 		spread(numbersIn[uint8](b)[at:at+n], values, level)
 	case 16:
@@ -358,7 +315,7 @@ func putNumbers(b *memory.Buffer, bits, at, n int, values []uint64, level []byte
 
 // spread puts values into dst, at the places that level has a bit for (nil:
 // all); elsewhere it puts anything. values has room for one more.
-func spread[T, V number](dst []T, values []V, level []byte) {
+func spread[T, V number](dst []T, values []V, level []uint64) {
 	if level == nil {
 		for i, v := range values[:len(dst)] {
 			dst[i] = T(v)
@@ -367,7 +324,7 @@ func spread[T, V number](dst []T, values []V, level []byte) {
 	}
 	next := 0
 	for from := 0; from < len(dst); from += 64 {
-		word := binary.LittleEndian.Uint64(level[from/8:])
+		word := level[from/64]
 		part := dst[from:min(from+64, len(dst))]
 		if word == ^uint64(0) {
 			for i, v := range values[next : next+len(part)] {
@@ -385,10 +342,10 @@ func spread[T, V number](dst []T, values []V, level []byte) {
 }
 
 // spreadCodes is spread, with fill where there is no value.
-func spreadCodes(dst, values []uint32, level []byte, fill uint32) {
+func spreadCodes(dst, values []uint32, level []uint64, fill uint32) {
 	next := 0
 	for from := 0; from < len(dst); from += 64 {
-		word := binary.LittleEndian.Uint64(level[from/8:])
+		word := level[from/64]
 		part := dst[from:min(from+64, len(dst))]
 		if word == ^uint64(0) {
 			next += copy(part, values[next:])

@@ -193,16 +193,16 @@ func TestRuns(t *testing.T) {
 			}
 		}
 		if width == 1 {
-			level := make([]byte, (len(want)+63)/64*8)
+			level := make([]uint64, bitWords(len(want)))
 			if err := bitLevels(level, src, len(want)); err != nil {
 				t.Fatal(err)
 			}
-			for i := range len(level) * 8 {
+			for i := range len(level) * 64 {
 				w := uint32(0)
 				if i < len(want) {
 					w = want[i]
 				}
-				if uint32(level[i/8]>>(i%8)&1) != w {
+				if uint32(level[i/64]>>(i%64)&1) != w {
 					t.Fatalf("level %d is not %d", i, w)
 				}
 			}
@@ -217,7 +217,7 @@ func FuzzPages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte, n uint16, width uint8) {
 		n = max(n, 1)
 		_ = bitCodes(make([]uint32, n), src, uint(width))
-		_ = bitLevels(make([]byte, (int(n)+63)/64*8), src, int(n))
+		_ = bitLevels(make([]uint64, bitWords(int(n))), src, int(n))
 		_ = deltaNumbers(make([]uint64, n), src)
 		_ = plainNumbers(make([]uint64, n), src, 4)
 		_, _ = plainTexts(src, int(n))

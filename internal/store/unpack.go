@@ -5,6 +5,68 @@ import (
 	"fmt"
 )
 
+// bitWords is how many words n bits need, and one that putBits may touch.
+func bitWords(n int) int { return (n+63)/64 + 1 }
+
+// putBits sets the bits of word in dst, from bit at on.
+func putBits(dst []uint64, at int, word uint64) {
+	dst[at/64] |= word << (at & 63)
+	dst[at/64+1] |= word >> 1 >> (63 - at&63)
+}
+
+// bitLevels reads n bits, in runs, into dst, which is zero.
+func bitLevels(dst []uint64, src []byte, n int) error {
+	for at := 0; at < n; {
+		head, used := binary.Uvarint(src)
+		if used <= 0 {
+			return errShort
+		}
+		src = src[used:]
+		if head&1 == 0 {
+			run := int(min(head>>1, uint64(n-at)))
+			if run == 0 || len(src) == 0 || src[0] > 1 {
+				return errShort
+			}
+			if src[0] == 1 {
+				for left := run; left > 0; left -= 64 {
+					putBits(dst, at+run-left, ^uint64(0)>>(64-min(left, 64)))
+				}
+			}
+			src = src[1:]
+			at += run
+			continue
+		}
+		run := int(min(head>>1*8, uint64(n-at)))
+		if run == 0 || (run+7)/8 > len(src) {
+			return errShort
+		}
+		for left, from := run, src; left > 0; left -= 64 {
+			word := uint64(0)
+			if len(from) >= 8 {
+				word, from = binary.LittleEndian.Uint64(from), from[8:]
+			} else {
+				word = bitsAt(from, 0, 64)
+			}
+			putBits(dst, at+run-left, word&(^uint64(0)>>(64-min(left, 64))))
+		}
+		src = src[min(head>>1, uint64(len(src))):]
+		at += run
+	}
+	return nil
+}
+
+// largestOf is slices.Max of a slice that is not empty, four at a time.
+func largestOf(s []uint32) uint32 {
+	a, b, c, d := s[0], s[0], s[0], s[0]
+	for ; len(s) >= 4; s = s[4:] {
+		a, b, c, d = max(a, s[0]), max(b, s[1]), max(c, s[2]), max(d, s[3])
+	}
+	for _, v := range s {
+		a = max(a, v)
+	}
+	return max(a, b, c, d)
+}
+
 // bitCodes reads indices of a dictionary, each of width bits, in runs: as many
 // as dst is long.
 func bitCodes(dst []uint32, src []byte, width uint) error {
