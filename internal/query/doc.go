@@ -21,7 +21,7 @@
 //     in the order they are written: the rare one first reads least.
 //   - A condition looks once at each entry of a row group's dictionary, not at
 //     each row: that of a row is looked up.
-//   - Keys that are entries of dictionaries (or steps of time) need no hash
-//     table as long as there are few combinations: each has a place of its own,
-//     and becomes a group at the end of the row group.
+//   - Groups are counted by the row group: keys are codes, a combination of
+//     codes is a place of an array, and a place becomes a group at the end. So
+//     the hash table of all groups is asked once for each group of a row group.
 package query

@@ -142,16 +142,18 @@ type worker struct {
 	rows    []uint32 // which ones; nil: all
 	chosen  []uint32 // memory of rows
 	keys    []key
-	nulls   []uint64 // by chosen row: one bit a key, where keys are words
-	group   []uint32 // by chosen row: group, or place
-	values  []uint64 // by chosen row: what an aggregate takes
-	there   []uint8  // by chosen row: 1 where values has one
-	entries []uint64 // by code: what an aggregate takes
-	taken   []uint32 // by chosen row: its code
-	word    []uint64 // a key of the hash table
+	stages  [][]uint64 // by key: its combinations with the keys before it by number; none: they are places as they are
+	words   []uint64   // by chosen row: a key that is no code, or a combination
+	group   []uint32   // by chosen row: memory of its place
+	values  []uint64   // by chosen row: what an aggregate takes
+	there   []uint8    // by chosen row: 1 where there is a value
+	entries []uint64   // by code: what an aggregate takes
+	taken   []uint32   // by chosen row: its code
+	word    []uint64   // a key of the hash table
+	numbers numbers
 
-	// Where the keys are codes and there are few combinations of them, each is
-	// a place that is counted for itself, and made a group at the end.
+	// Each combination of keys that a table has is a place, counted for itself
+	// and made a group at the end of the table.
 	counts []uint64 // by place: rows
 	places []state  // by aggregate, then by place
 	found  []uint32 // groups of the places that have rows, in their order
@@ -159,11 +161,9 @@ type worker struct {
 
 // key is one key of the chosen rows. Its memory is used again.
 type key struct {
-	coded bool
 	codes []uint32 // by chosen row: place in words, or its length: null
-	words []uint64 // by code, or by chosen row
+	words []uint64 // by code
 	taken []uint32 // memory of codes
-	spelt []uint64 // memory of words
 }
 
 func (w *worker) add(t Table, mask []uint8) error {
@@ -191,19 +191,7 @@ func (w *worker) add(t Table, mask []uint8) error {
 	if err := w.readKeys(t); err != nil {
 		return err
 	}
-	w.group = grow(w.group, w.n)
-	if n := w.combinations(); n > 0 {
-		return w.addPlaces(n, columns)
-	}
-	if err := w.findGroups(); err != nil {
-		return err
-	}
-	for i, a := range spec.Aggregates {
-		if a.Operation != Count { // counted with the groups
-			w.aggregate(&w.hash.states[i], a, w.group, w.read(a.Field, columns[i]))
-		}
-	}
-	return nil
+	return w.addPlaces(columns)
 }
 
 // addCount counts rows of the one group there is.
@@ -264,7 +252,6 @@ func (w *worker) readKeys(t Table) error {
 		w.bucketKey(&w.keys[0], raw[uint64](a), int64(spec.Bucket))
 		at++
 	}
-	w.nulls = w.nulls[:0]
 	for i, f := range spec.By {
 		a, err := f.column(t)
 		if err != nil {
@@ -274,21 +261,13 @@ func (w *worker) readKeys(t Table) error {
 		if d, ok := a.(*array.Dictionary); ok {
 			err = w.codedKey(k, d, f, &w.groups.names[i])
 		} else {
-			err = w.wordKey(k, a, f, &w.groups.names[i], at+i)
+			err = w.wordKey(k, a, f, &w.groups.names[i])
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// needNulls makes nulls say that all keys are there, once for a table.
-func (w *worker) needNulls() {
-	if len(w.nulls) == 0 {
-		w.nulls = grow(w.nulls, w.n)
-		clear(w.nulls)
-	}
 }
 
 func grow[T any](s []T, n int) []T {
@@ -301,7 +280,7 @@ func grow[T any](s []T, n int) []T {
 // bucketKey rounds times down to steps. Rows mostly are in order of time, so
 // that one division serves many.
 func (w *worker) bucketKey(k *key, times []uint64, step int64) {
-	k.coded, k.taken, k.words = true, grow(k.taken, w.n), k.words[:0]
+	k.taken, k.words = grow(k.taken, w.n), k.words[:0]
 	k.codes = k.taken
 	from, code := uint64(0), ^uint32(0)
 	for i := range k.codes {
@@ -324,7 +303,7 @@ func (w *worker) bucketKey(k *key, times []uint64, step int64) {
 
 // codedKey makes a word of every entry of a dictionary.
 func (w *worker) codedKey(k *key, d *array.Dictionary, f *Field, names *names) error {
-	k.coded, k.codes = true, pickRows(&k.taken, codes(d), w.rows)
+	k.codes = pickRows(&k.taken, codes(d), w.rows)
 	entries := d.Dictionary()
 	k.words = grow(k.words, entries.Len())
 	if width(entries) > 0 {
@@ -361,19 +340,10 @@ func (w *worker) number(k *key, entries arrow.Array, f *Field, names *names) err
 	return nil
 }
 
-// wordKey makes a word of every chosen row.
-func (w *worker) wordKey(k *key, a arrow.Array, f *Field, names *names, at int) error {
-	k.coded, k.words = false, grow(k.words, w.n)
-	w.needNulls()
-	if a.NullN() > 0 {
-		for i := range w.nulls {
-			row := i
-			if w.rows != nil {
-				row = int(w.rows[i])
-			}
-			w.nulls[i] |= uint64(bit(a.IsNull(row))) << at
-		}
-	}
+// wordKey makes a word of every chosen row, and codes of the words.
+func (w *worker) wordKey(k *key, a arrow.Array, f *Field, names *names) error {
+	w.words, w.there = grow(w.words, w.n), grow(w.there, w.n)
+	presence(w.there, a, w.rows)
 	if width(a) == 0 {
 		text := textOf(a)
 		if text == nil {
@@ -385,20 +355,23 @@ func (w *worker) wordKey(k *key, a arrow.Array, f *Field, names *names, at int) 
 			if w.rows != nil {
 				row = int(w.rows[i])
 			}
-			if w.nulls[i]>>at&1 == 0 {
+			if w.there[i] != 0 {
 				texts[i] = text(row)
 			}
 		}
-		if err := names.number(texts, k.words, w.groups.spec.MaxGroups); err != nil {
+		if err := names.number(texts, w.words, w.groups.spec.MaxGroups); err != nil {
 			return err
 		}
 	} else {
-		f.keyWords(k.words, a, w.rows)
+		f.keyWords(w.words, a, w.rows)
 	}
-	if a.NullN() > 0 { // all nulls are the same word
-		for i, n := range w.nulls {
-			if n>>at&1 != 0 {
-				k.words[i] = 0
+	k.taken = grow(k.taken, w.n)
+	k.codes = k.taken
+	k.words = append(k.words[:0], w.numbers.number(k.codes, w.words)...)
+	if a.NullN() > 0 {
+		for i, there := range w.there {
+			if there == 0 {
+				k.codes[i] = uint32(len(k.words))
 			}
 		}
 	}
@@ -447,26 +420,10 @@ func widen[T uint8 | uint16 | uint32 | uint64](out []uint64, values []T, rows []
 	}
 }
 
-// combinations is how many places the keys need, 0 if they are no codes or the
-// places more than are worth their while.
-func (w *worker) combinations() int {
-	n := 1
-	for i := range w.keys {
-		k := &w.keys[i]
-		if !k.coded {
-			return 0
-		}
-		if n *= len(k.words) + 1; n > max(2*w.n, 1024) {
-			return 0
-		}
-	}
-	return n
-}
-
 // addPlaces counts by place and makes groups of the places.
-func (w *worker) addPlaces(n int, columns []arrow.Array) error {
+func (w *worker) addPlaces(columns []arrow.Array) error {
 	spec := w.groups.spec
-	places := w.findPlaces()
+	places, n := w.findPlaces()
 	w.counts = grow(w.counts, n)
 	clear(w.counts)
 	for _, p := range places {
@@ -523,34 +480,53 @@ func (w *worker) addPlaces(n int, columns []arrow.Array) error {
 	return nil
 }
 
-// findPlaces says for each chosen row which place its keys are.
-func (w *worker) findPlaces() []uint32 {
-	switch len(w.keys) {
-	case 0:
+// findPlaces says for each chosen row which place its keys are, and how many
+// places there are. Where all combinations of two keys would be too many, those
+// that rows have are numbered.
+func (w *worker) findPlaces() (places []uint32, n int) {
+	w.group = grow(w.group, w.n)
+	if len(w.keys) == 0 {
 		clear(w.group)
-		return w.group
-	case 1:
-		return w.keys[0].codes
+		return w.group, 1
 	}
-	places := w.keys[0].codes
+	for len(w.stages) < len(w.keys) {
+		w.stages = append(w.stages, nil)
+	}
+	places, n = w.keys[0].codes, w.keys[0].size()
 	for i := 1; i < len(w.keys); i++ {
 		k := &w.keys[i]
-		size, out, codes := uint32(len(k.words)+1), w.group[:len(places)], k.codes[:len(places)]
-		for i, p := range places {
-			out[i] = p*size + codes[i]
+		size, out, codes := k.size(), w.group[:len(places)], k.codes[:len(places)]
+		w.stages[i] = w.stages[i][:0]
+		if n*size <= max(2*w.n, 1024) {
+			for i, p := range places {
+				out[i] = p*uint32(size) + codes[i]
+			}
+			places, n = out, n*size
+			continue
 		}
-		places = out
+		w.words = grow(w.words, w.n)
+		for i, p := range places {
+			w.words[i] = uint64(p)*uint64(size) + uint64(codes[i])
+		}
+		w.stages[i] = append(w.stages[i], w.numbers.number(out, w.words)...)
+		places, n = out, len(w.stages[i])
 	}
-	return places
+	return places, n
 }
 
+// size is how many codes there are, with that of null.
+func (k *key) size() int { return len(k.words) + 1 }
+
 // keyOfPlace makes word the key of a place.
-func (w *worker) keyOfPlace(p int) {
-	null := len(w.word) - 1
+func (w *worker) keyOfPlace(place int) {
+	p, null := uint64(place), len(w.word)-1
 	w.word[null] = 0
 	for i := len(w.keys) - 1; i >= 0; i-- {
 		k := &w.keys[i]
-		size := len(k.words) + 1
+		if len(w.stages[i]) > 0 {
+			p = w.stages[i][p]
+		}
+		size := uint64(k.size())
 		c := p % size
 		p /= size
 		if c == size-1 {
@@ -562,57 +538,14 @@ func (w *worker) keyOfPlace(p int) {
 	}
 }
 
-// findGroups says for each chosen row which group it is in, and counts it.
-func (w *worker) findGroups() error {
-	h := w.hash
-	w.spellCodes()
-	// A first round finds all groups, so that too many of them is an error
-	// before anything was counted.
-	w.word = grow(w.word, h.words)
-	for i := range w.group {
-		for k := range h.words - 1 {
-			w.word[k] = w.keys[k].words[i]
-		}
-		w.word[h.words-1] = w.nulls[i]
-		g, err := h.find(w.word)
-		if err != nil {
-			return err
-		}
-		w.group[i] = g
-	}
-	for _, g := range w.group {
-		h.counts[g]++
-	}
-	return nil
-}
-
-// spellCodes makes words by chosen row of the keys that are codes.
-func (w *worker) spellCodes() {
-	w.needNulls()
-	for at := range w.keys {
-		k := &w.keys[at]
-		if !k.coded {
-			continue
-		}
-		null := uint32(len(k.words))
-		words := append(k.words, 0)
-		k.spelt = grow(k.spelt, w.n)
-		for i, c := range k.codes {
-			k.spelt[i] = words[c]
-			w.nulls[i] |= uint64(bit(c == null)) << at
-		}
-		k.words, k.spelt = k.spelt, words
-	}
-}
-
-// aggregate updates one number of each group, or place, with the values read.
-func (w *worker) aggregate(s *state, a Aggregate, group []uint32, there []uint8) {
+// aggregate updates one number of each place with the values read.
+func (w *worker) aggregate(s *state, a Aggregate, places []uint32, there []uint8) {
 	signed := a.Field.signedBits()
 	for i, v := range w.values {
 		if there != nil && there[i] == 0 {
 			continue
 		}
-		g := group[i]
+		g := places[i]
 		s.counts[g]++
 		switch a.Operation {
 		case Sum, Average:

@@ -121,3 +121,55 @@ func (s *state) merge(g int, other *state, from int, op Operation) {
 	}
 	s.counts[g] += other.counts[from]
 }
+
+// numbers numbers different words in the order in which they are met.
+type numbers struct {
+	slots []uint32 // number+1, 0: free; a power of two, at most half full
+	words []uint64 // by number
+}
+
+// number makes out the numbers of words and returns the words by number, valid
+// until the next call.
+func (n *numbers) number(out []uint32, words []uint64) []uint64 {
+	if n.slots == nil {
+		n.slots = make([]uint32, 1<<10)
+	}
+	clear(n.slots)
+	n.words = n.words[:0]
+	for i, w := range words[:len(out)] {
+		if i > 0 && w == words[i-1] { // as often
+			out[i] = out[i-1]
+			continue
+		}
+		at := n.slot(w)
+		if n.slots[at] == 0 {
+			n.words = append(n.words, w)
+			n.slots[at] = uint32(len(n.words))
+			out[i] = uint32(len(n.words) - 1)
+			if 2*len(n.words) > len(n.slots) {
+				n.double()
+			}
+			continue
+		}
+		out[i] = n.slots[at] - 1
+	}
+	return n.words
+}
+
+// slot is where the word's number stands or belongs.
+func (n *numbers) slot(word uint64) uint64 {
+	mask := uint64(len(n.slots) - 1)
+	at := word * 0x9e3779b97f4a7c15 >> 32 & mask // mixed by the golden ratio
+	for n.slots[at] != 0 && n.words[n.slots[at]-1] != word {
+		at = (at + 1) & mask
+	}
+	return at
+}
+
+// double makes room and puts every word in its new slot.
+func (n *numbers) double() {
+	n.slots = make([]uint32, 2*len(n.slots))
+	for i, w := range n.words {
+		n.slots[n.slot(w)] = uint32(i + 1)
+	}
+}
