@@ -32,6 +32,8 @@ type chunkDecoder struct {
 	bitmap []uint64 // which of the rows are there; nil: all
 	nulls  int
 
+	blocks *blocks // where memory of arrays comes from
+
 	dict    arrow.Array
 	codes   []uint32 // by row, with a dictionary
 	values  *memory.Buffer
@@ -47,7 +49,7 @@ func (s *columnSpec) decodes() bool { return s.bits > 0 || s.text && s.dict }
 
 // decodeChunk reads a column of a row group of so many rows. A dictionary's
 // null has the dictionary's length as its index.
-func decodeChunk(rg *file.RowGroupReader, column int, spec *columnSpec, rows int) (arrow.Array, error) {
+func decodeChunk(rg *file.RowGroupReader, column int, spec *columnSpec, rows int, memory *blocks) (arrow.Array, error) {
 	if rows > maxDecodeRows {
 		return nil, errLayout
 	}
@@ -58,6 +60,7 @@ func decodeChunk(rg *file.RowGroupReader, column int, spec *columnSpec, rows int
 	defer pages.Close()
 	d := chunkDecoders.Get().(*chunkDecoder)
 	defer chunkDecoders.Put(d)
+	d.blocks = memory
 	d.begin(spec, rows, rg.MetaData().Schema.Column(column).MaxDefinitionLevel() > 0)
 	defer d.end()
 	for pages.Next() {
@@ -77,12 +80,13 @@ func decodeChunk(rg *file.RowGroupReader, column int, spec *columnSpec, rows int
 func (d *chunkDecoder) begin(spec *columnSpec, rows int, optional bool) {
 	d.spec, d.rows, d.at, d.nulls = spec, rows, 0, 0
 	if optional {
-		d.bitmap = make([]uint64, bitWords(rows))
+		d.bitmap = d.blocks.take(bitWords(rows))
+		clear(d.bitmap)
 	}
 }
 
 // end forgets what belongs to the array.
-func (d *chunkDecoder) end() { d.bitmap, d.dict, d.codes, d.values = nil, nil, nil, nil }
+func (d *chunkDecoder) end() { d.bitmap, d.dict, d.codes, d.values, d.blocks = nil, nil, nil, nil, nil }
 
 // array is what was decoded.
 func (d *chunkDecoder) array() arrow.Array {
@@ -156,7 +160,7 @@ func (d *chunkDecoder) dictionaryPage(data []byte, n int) (err error) {
 	if err := plainNumbers(d.numbers, data, d.spec.physical()); err != nil {
 		return err
 	}
-	buf := numberBuffer(n, d.spec.bits)
+	buf := memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(make([]uint64, (n*d.spec.bits+63)/64))[:n*d.spec.bits/8])
 	putNumbers(buf, d.spec.bits, 0, n, d.numbers, nil)
 	typ := d.spec.arrowType()
 	a := array.NewData(typ, n, []*memory.Buffer{nil, buf}, nil, 0, 0)
@@ -235,7 +239,7 @@ func (d *chunkDecoder) data(data []byte, enc parquet.Encoding, n, present int) e
 // codePage reads indices of the dictionary.
 func (d *chunkDecoder) codePage(data []byte, n, present int) error {
 	if d.codes == nil {
-		d.codes = make([]uint32, d.rows)
+		d.codes = arrow.GetData[uint32](arrow.Uint64Traits.CastToBytes(d.blocks.take((d.rows + 1) / 2)))[:d.rows]
 	}
 	out := d.codes[d.at : d.at+n]
 	if present < n {
@@ -265,7 +269,7 @@ func (d *chunkDecoder) numberPage(n, present int, fill func(out []uint64) error)
 		return errLayout
 	}
 	if d.values == nil {
-		d.values = numberBuffer(d.rows, d.spec.bits)
+		d.values = numberBuffer(d.blocks, d.rows, d.spec.bits)
 	}
 	if d.spec.bits == 64 && present == n { // in their place at once
 		return fill(numbersIn[uint64](d.values)[d.at : d.at+n])
@@ -285,8 +289,8 @@ func (d *chunkDecoder) numberPage(n, present int, fill func(out []uint64) error)
 }
 
 // numberBuffer has room for n numbers, in memory that is aligned for them.
-func numberBuffer(n, width int) *memory.Buffer {
-	return memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(make([]uint64, (n*width+63)/64))[:n*width/8])
+func numberBuffer(from *blocks, n, width int) *memory.Buffer {
+	return memory.NewBufferBytes(arrow.Uint64Traits.CastToBytes(from.take((n*width + 63) / 64))[:n*width/8])
 }
 
 // numbersIn are the numbers of a numberBuffer.
@@ -358,4 +362,39 @@ func spreadCodes(dst, values []uint32, level []uint64, fill uint32) {
 			next += int(there)
 		}
 	}
+}
+
+// blocks is memory of a row group's arrays. Fresh memory costs more than what is
+// written to it: the kernel clears it, and the collector comes the sooner.
+type blocks struct{ taken [][]uint64 }
+
+// A block of the first pool holds a column of 32 bits, one of the second any.
+var blockPools [2]sync.Pool
+
+const blockWords = rowGroupRows / 2
+
+// take returns n words of any content.
+func (b *blocks) take(n int) []uint64 {
+	class := 0
+	if n > blockWords {
+		class = 1
+	}
+	block, _ := blockPools[class].Get().([]uint64)
+	if cap(block) < n {
+		block = make([]uint64, max(n, (class+1)*blockWords))
+	}
+	b.taken = append(b.taken, block)
+	return block[:n]
+}
+
+// giveBack ends the use of all that was taken.
+func (b *blocks) giveBack() {
+	for _, block := range b.taken {
+		class := 0
+		if len(block) > blockWords {
+			class = 1
+		}
+		blockPools[class].Put(block[:cap(block)])
+	}
+	b.taken = nil
 }

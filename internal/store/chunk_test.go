@@ -55,7 +55,7 @@ func TestChunksAreWhatTheLibraryReads(t *testing.T) {
 					if !specs[i].decodes() {
 						continue
 					}
-					got, err := decodeChunk(g.file.parquet.RowGroup(g.ref.number), i, &specs[i], g.Rows())
+					got, err := decodeChunk(g.file.parquet.RowGroup(g.ref.number), i, &specs[i], g.Rows(), new(blocks))
 					if err == errLayout {
 						if c.decodes {
 							t.Errorf("%s was left to the library", specs[i].info.Name)

@@ -57,6 +57,8 @@ type Group struct {
 	file    *openFile
 	meta    *metadata.RowGroupMetaData
 	columns map[string]arrow.Array
+	memory  blocks
+	keep    bool
 	visit   *visit
 }
 
@@ -71,6 +73,10 @@ func (e *DamageError) Error() string {
 }
 
 func (e *DamageError) Unwrap() error { return e.Err }
+
+// Keep lets the columns live on when the visit of the row group is over;
+// without it their memory is used again.
+func (g *Group) Keep() { g.keep = true }
 
 // Rows is the number of rows.
 func (g *Group) Rows() int { return int(g.ref.info().rows) }
@@ -120,7 +126,7 @@ func (g *Group) read(name string) (a arrow.Array, err error) {
 	g.visit.columnsRead.Add(1)
 	err = errLayout
 	if spec, ok := specByName[name]; ok && spec.decodes() {
-		a, err = decodeChunk(g.file.parquet.RowGroup(g.ref.number), i, spec, g.Rows())
+		a, err = decodeChunk(g.file.parquet.RowGroup(g.ref.number), i, spec, g.Rows(), &g.memory)
 	}
 	if err == errLayout {
 		a, err = g.readSlowly(i)

@@ -175,7 +175,11 @@ func (v *visit) one(worker, i int, look func(int, *Group) error) error {
 			v.count(func(r *Report) { r.GroupsByBounds++ })
 			return nil
 		}
-		if err = look(worker, g); err == nil {
+		err = look(worker, g)
+		if !g.keep {
+			g.memory.giveBack()
+		}
+		if err == nil {
 			v.count(func(r *Report) { r.GroupsVisited++; r.RowsVisited += int64(g.Rows()) })
 			return nil
 		}
