@@ -240,10 +240,10 @@ func (im *importer) begin(name string) {
 	im.errors = nil
 	switch e := im.plan.encoding; {
 	case e.HasDocuments():
-		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0, &worker.DocumentEncoder{Origin: &im.origin,
+		im.output = packetOutput(im.sink, im.producer, im.plan.topic, 0, &worker.DocumentEncoder{Origin: &im.origin,
 			Documents: codec.NewDocuments(e, codec.JSONOptions{Schema: im.plan.schema})})
 	case e == codec.EncodingRaw:
-		im.output = worker.NewPacketOutput(im.sink, im.plan.topic, 0, &worker.RawEncoder{Extras: o.headers})
+		im.output = packetOutput(im.sink, im.producer, im.plan.topic, 0, &worker.RawEncoder{Extras: o.headers})
 		return // raw frames are not judged
 	default:
 		im.output = worker.NewBlockOutput(im.sink, im.plan.topic, im.origin, o.rows, o.linger)

@@ -177,7 +177,7 @@ func runParse(ctx context.Context, s *streams, o *parseOptions) error {
 	rec := o.report.recorder("parse")
 	rec.AddHealth(producer.Health)
 	parser, err := parse.New(parse.Config{
-		NewOutput: o.newOutput(&plan), Produce: producer.Produce, Producer: producer.Room,
+		NewOutput: o.newOutput(&plan, producer), Produce: producer.Produce, Producer: producer.Room,
 		ErrorsTopic: o.errors, ErrorsPerSecond: o.errRate, ErrorsInOutput: o.inOut,
 		Images: plan.images, VerifyChecksums: o.verify, Rate: o.rate,
 	})
@@ -255,10 +255,10 @@ func (o *parseOptions) connect(ctx context.Context, c kafka.Config, g kafka.Grou
 }
 
 // newOutput makes the output of one partition.
-func (o *parseOptions) newOutput(p *parsePlan) func(worker.Sink, record.Origin) parse.Output {
+func (o *parseOptions) newOutput(p *parsePlan, producer *kafka.Producer) func(worker.Sink, record.Origin) parse.Output {
 	return func(sink worker.Sink, origin record.Origin) parse.Output {
 		if p.encoding.HasDocuments() {
-			return worker.NewPacketOutput(sink, o.output, origin.Queue, &worker.DocumentEncoder{Origin: &origin,
+			return packetOutput(sink, producer, o.output, origin.Queue, &worker.DocumentEncoder{Origin: &origin,
 				Documents: codec.NewDocuments(p.encoding, codec.JSONOptions{Schema: p.schema})})
 		}
 		return worker.NewBlockOutput(sink, o.output, origin, o.rows, o.linger)

@@ -194,13 +194,25 @@ func (p *pipeline) addWorkers(d capture.Device, number int, quota *worker.Quota)
 func (p *pipeline) output(origin record.Origin, linkType uint16) worker.Output {
 	switch p.plan.encoding {
 	case codec.EncodingJSON:
-		return worker.NewPacketOutput(p.sink, p.plan.topic, origin.Queue,
+		return packetOutput(p.sink, p.producer, p.plan.topic, origin.Queue,
 			worker.NewJSONEncoder(&origin, codec.JSONOptions{Schema: p.plan.schema}))
 	case codec.EncodingRaw:
-		return worker.NewPacketOutput(p.sink, p.plan.topic, origin.Queue,
+		return packetOutput(p.sink, p.producer, p.plan.topic, origin.Queue,
 			&worker.RawEncoder{LinkType: linkType, Queue: origin.Queue, Extras: p.options.headers})
 	}
 	return worker.NewBlockOutput(p.sink, p.plan.topic, origin, p.options.rows, p.options.linger)
+}
+
+// packetOutput makes the output of a record per packet that gathers them as the
+// producer wants it; nil: as one would that nobody has configured.
+func packetOutput(sink worker.Sink, p *kafka.Producer, topic string, queue int, e worker.PacketEncoder) *worker.PacketOutput {
+	o := worker.NewPacketOutput(sink, topic, queue, e)
+	if p == nil {
+		o.Gather(worker.Gathering{Linger: kafka.DefaultLinger})
+	} else {
+		o.Gather(worker.Gathering{Linger: p.Linger(), Bytes: min(p.MaxMessageBytes(), worker.DefaultBytes), Partitions: p.FlowPartitions})
+	}
+	return o
 }
 
 // run works until ctx ends, the quota is used up or a queue fails; then it

@@ -202,8 +202,9 @@ func BenchmarkTryProduce(b *testing.B) {
 }
 
 // TestProduceAllocates bounds what a message costs in allocations, the client's
-// requests and answers included: blocks are nearly free, and a message of its
-// own per packet does not cost one each.
+// requests and answers included: blocks are nearly free, and so are some 300
+// packets' records together; a message of its own per packet does not cost one
+// each.
 func TestProduceAllocates(t *testing.T) {
 	if raceEnabled {
 		t.Skip("counts allocations")
@@ -212,18 +213,24 @@ func TestProduceAllocates(t *testing.T) {
 		name    string
 		size, n int
 		most    float64
+		records bool
 	}{
-		{"block", 140_000, 500, 40},
-		{"packet", 430, 40_000, 1},
+		{"block", 140_000, 500, 40, false},
+		{"packet", 430, 40_000, 1, false},
+		{"records", 430, 300, 40, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			config := startBlackhole(t)
 			config.Compression = "none"
 			p := newProducer(t, config)
-			m := newMaker(tt.size)
+			m, records := newMaker(tt.size), newRecordsMaker(tt.size)
 			send := func() {
 				for range tt.n {
-					p.Produce(context.Background(), m.get(1))
+					if tt.records {
+						p.Produce(context.Background(), records.get())
+					} else {
+						p.Produce(context.Background(), m.get(1))
+					}
 				}
 				if err := p.Flush(within(t, 20*time.Second)); err != nil {
 					t.Fatal(err)
@@ -237,4 +244,74 @@ func TestProduceAllocates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// BenchmarkProduceRecords is BenchmarkProduce for records of a packet each that
+// come gathered, from hand-over to acknowledgement.
+func BenchmarkProduceRecords(b *testing.B) {
+	for _, bench := range []struct {
+		name        string
+		size        int
+		compression string
+	}{
+		{"raw_60B_none", 60, "none"},
+		{"raw_60B_snappy", 60, "snappy"},
+		{"json_430B_none", 430, "none"},
+		{"json_430B_snappy", 430, "snappy"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			config := startBlackhole(b)
+			config.Compression = bench.compression
+			p := newProducer(b, config)
+			m := newRecordsMaker(bench.size)
+			for range 100 {
+				p.Produce(context.Background(), m.get())
+			}
+			p.Flush(context.Background())
+			b.ReportAllocs()
+			before := cpuTime(b)
+			packets := 0
+			for b.Loop() {
+				out := m.get()
+				packets += out.Packets
+				p.Produce(context.Background(), out)
+			}
+			if err := p.Flush(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(bench.size * packets / b.N))
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(packets), "cpu-ns/packet")
+			if r := p.Room(); r.DroppedTotal() > 0 || r.Out != r.In {
+				b.Fatalf("in %d, out %d, dropped %v", r.In, r.Out, r.Dropped)
+			}
+		})
+	}
+}
+
+// recordsMaker makes messages of 128 KiB of records and takes them back.
+type recordsMaker struct {
+	value []byte
+	free  sync.Pool
+	done  func(*message.Message, error)
+}
+
+func newRecordsMaker(size int) *recordsMaker {
+	m := &recordsMaker{value: newMaker(size).value}
+	m.free.New = func() any {
+		r := &message.Bundle{Bytes: make([]byte, 0, joinBytes)}
+		return &message.Message{Topic: topic, Bundle: r, Done: m.done}
+	}
+	m.done = func(out *message.Message, _ error) { m.free.Put(out) }
+	return m
+}
+
+func (m *recordsMaker) get() *message.Message {
+	out := m.free.Get().(*message.Message)
+	r := out.Bundle
+	r.Reset(r.Bytes)
+	for r.Fits(len(m.value)) {
+		r.Append(1, nil, m.value, nil)
+	}
+	out.Value, out.Packets = r.Bytes[message.BundleRoom:], r.Count
+	return out
 }

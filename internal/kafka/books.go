@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"xcapa/internal/ledger"
-	"xcapa/internal/message"
 )
 
 // books counts what passes a producer. What the goroutines that hand over write
@@ -79,11 +78,11 @@ func (b *books) pending() int64 {
 	return b.handed.messages.Load() - settled
 }
 
-func (b *books) drop(to *losses, m *message.Message, err error) {
+func (b *books) drop(to *losses, packets uint64, err error) {
 	reason := Reason(err)
 	for i, r := range lossReasons {
 		if r == reason {
-			to[i].Add(uint64(m.Packets))
+			to[i].Add(packets)
 		}
 	}
 	// A full buffer is the consequence, not the cause: keep the cause.

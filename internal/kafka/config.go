@@ -33,7 +33,7 @@ type Config struct {
 	SASL     *SASL    // nil: no authentication
 
 	Compression      string        // none gzip snappy lz4 zstd; "" = DefaultCompression
-	Linger           time.Duration // how long the client gathers messages into a request; 0 = DefaultLinger, negative = none
+	Linger           time.Duration // how long the client gathers messages into a request, and workers records into a message; 0 = DefaultLinger, negative = none
 	MaxBufferedBytes int64         // keys, values, headers and messageOverhead not yet acknowledged; 0 = DefaultMaxBufferedBytes
 	MaxMessageBytes  int           // before compression; a larger message is too_large; 0 = DefaultMaxMessageBytes
 	DeliveryTimeout  time.Duration // give a message up after this; 0 = never (MaxBufferedBytes bounds the memory)
@@ -66,7 +66,7 @@ const (
 	ByBlock  PartitionBy = "block"  // round-robin over all partitions, whatever queue a block is from
 	ByQueue  PartitionBy = "queue"  // RX queue modulo partitions: a queue's order is kept
 	ByFlow   PartitionBy = "flow"   // the first 8 bytes of the key modulo partitions: a flow's order is kept
-	ByRandom PartitionBy = "random" // any
+	ByRandom PartitionBy = "random" // any; records that come together stay together
 )
 
 // Start says where to read a partition nobody has committed an offset for, and

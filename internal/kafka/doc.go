@@ -7,6 +7,11 @@
 // of message.Message from Consumer.Poll, and the room "kafka" of the ledger.
 // No type of the client library (franz-go) passes either door.
 //
+// A message goes to the client as a record, or, where it is many records already
+// (message.Bundle), to a sender of our own that makes produce requests of them.
+// Both use the client's connections. Transactions are the client's: what it is
+// given in one is always records.
+//
 // Non-obvious:
 //   - The producer's own byte budget (Config.MaxBufferedBytes) decides what is
 //     dropped, not the client's: a drop then costs a few atomic operations and
@@ -17,8 +22,20 @@
 //     sharing them cost a third of the whole path.
 //   - A message is charged messageOverhead bytes beside its own, or 64 MiB of
 //     60-byte frames would hold 400 MiB of the client's bookkeeping.
-//   - Done runs on the client's promise goroutine, one at a time. Something
-//     that blocks there stops every acknowledgement of the process.
+//   - Done runs on the client's promise goroutine, one at a time, or on that of a
+//     produce request. Something that blocks there stops every acknowledgement of
+//     the process, or of a broker.
+//   - Client and sender have a producer id each: they write to the same
+//     partitions, and brokers count the records of an id.
+//   - A partition's batches are under way at once only after the broker has taken
+//     one since the latest failure, and the next request is given to the client
+//     only when the one before is being written: else a batch could overtake
+//     another, and the broker would refuse that one for good.
+//   - The client may still be writing a request that nobody waits for any more,
+//     so produceRequest.end comes before a batch is anybody else's.
+//   - Batches that are small wait while a request is under way and then go as one
+//     (sink.prompt, join): a request takes one batch of a partition, and several
+//     workers with a batch for each partition every linger are many.
 //   - Closing with messages in flight counts them as shutdown although the
 //     broker may have stored some: their answer is unknown, not lost.
 //   - Producer and consumer retry a connection that ends on its first answer; the

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -193,7 +194,7 @@ func TestUnsteadyLeaders(t *testing.T) {
 	wantOnce(t, c, a.values)
 }
 
-// TestLostAnswers ends connections instead of writing every third answer of
+// TestLostAnswers ends connections instead of writing a third of the answers of
 // the broker: the batch is stored and nobody was told. It is sent again and
 // must not be stored again.
 func TestLostAnswers(t *testing.T) {
@@ -227,10 +228,11 @@ func TestLostAnswers(t *testing.T) {
 	wantOnce(t, c, a.values)
 }
 
-// lossyListener's connections end instead of writing one answer in dropEvery;
-// 0: they write all.
+// lossyListener's connections end instead of writing one answer in dropEvery, by
+// chance: else the tries of a client could fall in step with it. 0: they write
+// all.
 type lossyListener struct {
-	dropEvery, writes, dropped atomic.Int64
+	dropEvery, dropped atomic.Int64
 }
 
 func (l *lossyListener) listen(network, address string) (net.Listener, error) {
@@ -260,7 +262,7 @@ type lossyConn struct {
 }
 
 func (c *lossyConn) Write(b []byte) (int, error) {
-	if every := c.lossy.dropEvery.Load(); every > 0 && c.lossy.writes.Add(1)%every == 0 {
+	if every := c.lossy.dropEvery.Load(); every > 0 && rand.Int64N(every) == 0 {
 		c.lossy.dropped.Add(1)
 		c.Conn.Close()
 		return 0, net.ErrClosed

@@ -17,7 +17,8 @@ import (
 )
 
 // messageOverhead is what the client and we hold for a message beside its own
-// bytes: a slot (record, headers, promise) and its place in a batch.
+// bytes: a slot (record, headers, promise) and its place in a batch. A bundle is
+// charged with the whole of their buffer, and the same.
 const messageOverhead = 384
 
 // Producer sends messages to Kafka: idempotent, acknowledged by all replicas,
@@ -28,6 +29,7 @@ type Producer struct {
 	shared bool // the client is a consumer's too, which closes it
 	link   link
 	slots  sync.Pool // of *slot
+	sender *sender   // of records; nil with transactions, which the client alone can write
 	books  books
 
 	room    chan struct{} // capacity 1: a waiting Produce may look again
@@ -50,6 +52,7 @@ type slot struct {
 	headers []kgo.RecordHeader
 	m       *message.Message
 	size    int64
+	whole   *whole // not nil: the record is one of m's
 	promise func(*kgo.Record, error)
 }
 
@@ -71,6 +74,10 @@ func NewProducer(ctx context.Context, c Config) (*Producer, error) {
 		return nil, fmt.Errorf("configure Kafka producer: %w", err)
 	}
 	p.client = client
+	if p.sender, err = newSender(p, client); err != nil {
+		client.Close()
+		return nil, fmt.Errorf("configure Kafka producer: %w", err)
+	}
 	p.helper.Go(p.renewTopics)
 	return p, nil
 }
@@ -108,10 +115,7 @@ func (p *Producer) renewTopics() {
 }
 
 func producerOptions(c *Config) []kgo.Opt {
-	// The broker waits half the time for its replicas, we wait the rest for it.
-	// The client's 10 s + 10 s let one stopped broker hold up everything for
-	// that long although its partitions have moved.
-	wait := max(c.RequestTimeout/2, 500*time.Millisecond)
+	wait := brokerWait(c)
 	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(newPartitioner(c.PartitionBy)),
@@ -128,6 +132,11 @@ func producerOptions(c *Config) []kgo.Opt {
 	}
 	return opts
 }
+
+// brokerWait is how long the broker waits for its replicas; we wait the rest of
+// RequestTimeout for it. The client's 10 s + 10 s let one stopped broker hold up
+// everything for that long although its partitions have moved.
+func brokerWait(c *Config) time.Duration { return max(c.RequestTimeout/2, 500*time.Millisecond) }
 
 func codec(name string) kgo.CompressionCodec {
 	switch name {
@@ -150,7 +159,7 @@ func codec(name string) kgo.CompressionCodec {
 func (p *Producer) TryProduce(m *message.Message) {
 	p.books.handed.packets.Add(uint64(m.Packets))
 	size := p.size(m)
-	if err := p.admit(size); err != nil {
+	if err := p.admit(m, size); err != nil {
 		p.refuse(m, err)
 		return
 	}
@@ -164,9 +173,9 @@ func (p *Producer) TryProduce(m *message.Message) {
 func (p *Producer) Produce(ctx context.Context, m *message.Message) error {
 	p.books.handed.packets.Add(uint64(m.Packets))
 	size := p.size(m)
-	err := p.admit(size)
+	err := p.admit(m, size)
 	if err == ErrBufferFull {
-		err = p.wait(ctx, size)
+		err = p.wait(ctx, m, size)
 	}
 	if err != nil {
 		p.refuse(m, err)
@@ -178,6 +187,9 @@ func (p *Producer) Produce(ctx context.Context, m *message.Message) error {
 
 // size is what m is charged against the buffer.
 func (p *Producer) size(m *message.Message) int64 {
+	if m.Bundle != nil {
+		return int64(cap(m.Bundle.Bytes)) + messageOverhead
+	}
 	n := int64(len(m.Key)+len(m.Value)) + messageOverhead
 	for i := range m.Headers {
 		n += int64(len(m.Headers[i].Key) + len(m.Headers[i].Value))
@@ -186,8 +198,10 @@ func (p *Producer) size(m *message.Message) int64 {
 }
 
 // admit charges size to the buffer, or says why not.
-func (p *Producer) admit(size int64) error {
-	switch {
+func (p *Producer) admit(m *message.Message, size int64) error {
+	switch r := m.Bundle; {
+	case r != nil && r.Count == 1 && len(r.Bytes) > p.config.MaxMessageBytes:
+		return ErrTooLarge
 	case size > p.config.MaxBufferedBytes:
 		return ErrTooLarge // it would never fit, and Produce would wait for ever
 	case !p.books.admit(size, p.config.MaxBufferedBytes):
@@ -209,7 +223,7 @@ func (p *Producer) wake() {
 }
 
 // wait admits size as soon as there is room.
-func (p *Producer) wait(ctx context.Context, size int64) error {
+func (p *Producer) wait(ctx context.Context, m *message.Message, size int64) error {
 	p.waiting.Add(1)
 	defer func() {
 		// The token may have been for more room than we took: pass it on.
@@ -221,7 +235,7 @@ func (p *Producer) wait(ctx context.Context, size int64) error {
 		// Announced before this look: a release after it leaves a token. And
 		// looked at before it is charged, since what is charged and taken back
 		// keeps others out for the moment.
-		if p.books.fits(size, p.config.MaxBufferedBytes) && p.admit(size) == nil {
+		if p.books.fits(size, p.config.MaxBufferedBytes) && p.admit(m, size) == nil {
 			return nil
 		}
 		select {
@@ -239,6 +253,14 @@ func (p *Producer) hand(m *message.Message, size int64) {
 	p.books.handed.messages.Add(1)
 	p.books.handed.entering.Add(1)
 	defer p.books.handed.entering.Add(-1)
+	switch {
+	case m.Bundle != nil && p.sender == nil:
+		p.unpack(m, size)
+		return
+	case m.Bundle != nil && !p.closing.Load():
+		p.sender.take(m, size)
+		return
+	}
 	s := p.slots.Get().(*slot)
 	s.m, s.size = m, size
 	if p.closing.Load() {
@@ -255,6 +277,31 @@ func (p *Producer) hand(m *message.Message, size int64) {
 	p.client.TryProduce(background, &s.record, s.promise)
 }
 
+// unpack gives the records of m to the client one by one: it alone knows how to
+// write in its transaction.
+func (p *Producer) unpack(m *message.Message, size int64) {
+	w := &whole{m: m, size: size}
+	w.left.Store(int64(m.Bundle.Count))
+	var headers []message.Header
+	_ = m.Bundle.Each(func(r *message.Record) { // they are Append's
+		s := p.slots.Get().(*slot)
+		s.whole = w
+		if p.closing.Load() {
+			s.promise(&s.record, ErrClosed)
+			return
+		}
+		headers = r.AppendHeaders(headers[:0])
+		for i := range headers {
+			s.headers = append(s.headers, kgo.RecordHeader(headers[i]))
+		}
+		s.record = kgo.Record{
+			Topic: m.Topic, Key: r.Key, Value: r.Value, Headers: s.headers,
+			Timestamp: time.UnixMilli(r.Millis), Partition: int32(m.Queue), Context: background,
+		}
+		p.client.TryProduce(background, &s.record, s.promise)
+	})
+}
+
 // background is the context of every record: nobody takes a message back.
 var background = context.Background()
 
@@ -267,37 +314,62 @@ func (p *Producer) newSlot() *slot {
 // settle ends a message's time with the client: count, tell, recycle. It runs
 // on the client's promise goroutine.
 func (p *Producer) settle(s *slot, err error) {
-	m, size := s.m, s.size
-	s.m, s.record, s.headers = nil, kgo.Record{}, s.headers[:0]
+	m, size, w := s.m, s.size, s.whole
+	s.m, s.whole, s.record, s.headers = nil, nil, kgo.Record{}, s.headers[:0]
 	p.slots.Put(s)
-	told := &p.books.told
-	if err == nil {
-		told.packets.Add(uint64(m.Packets))
-		told.acked.Add(1)
-	} else {
-		err = p.failed(m, err)
+	if w != nil {
+		p.part(w, 1, err)
+		return
 	}
+	err = p.count(m.Topic, uint64(m.Packets), 1, err)
+	p.finish(m, size, err)
+}
+
+// part ends a part of w: so many of its records, a packet each. It says whether
+// w is settled with it.
+func (p *Producer) part(w *whole, records int, err error) bool {
+	if err = p.count(w.m.Topic, uint64(records), uint64(records), err); err != nil {
+		w.err.Store(&err)
+	}
+	if w.left.Add(-1) > 0 {
+		return false
+	}
+	var why error
+	if first := w.err.Load(); first != nil {
+		why = *first
+	}
+	p.finish(w.m, w.size, why)
+	return true
+}
+
+// finish tells a message's maker, and gives the message's room back.
+func (p *Producer) finish(m *message.Message, size int64, err error) {
 	if m.Done != nil {
 		m.Done(m, err)
 	}
-	told.bytes.Add(size)
-	told.messages.Add(1)
+	p.books.told.bytes.Add(size)
+	p.books.told.messages.Add(1)
 	p.released()
 }
 
-// failed counts a message that was admitted and is not delivered, and returns
-// what Done is to hear.
-func (p *Producer) failed(m *message.Message, err error) error {
+// count enters what became of packets that were admitted, and of the Kafka
+// records they were in, and returns what Done is to hear.
+func (p *Producer) count(topic string, packets, records uint64, err error) error {
+	if err == nil {
+		p.books.told.packets.Add(packets)
+		p.books.told.acked.Add(records)
+		return nil
+	}
 	if Reason(err) == ledger.Shutdown {
 		err = ErrClosed
 	}
 	if errors.Is(err, kerr.UnknownTopicID) {
 		select {
-		case p.recreated <- m.Topic:
+		case p.recreated <- topic:
 		default:
 		}
 	}
-	p.books.drop(&p.books.told.failed, m, err)
+	p.books.drop(&p.books.told.failed, packets, err)
 	return err
 }
 
@@ -318,7 +390,7 @@ func (p *Producer) released() {
 
 // refuse counts a message that was not admitted and tells its maker.
 func (p *Producer) refuse(m *message.Message, err error) {
-	p.books.drop(&p.books.handed.refused, m, err)
+	p.books.drop(&p.books.handed.refused, uint64(m.Packets), err)
 	if m.Done != nil {
 		m.Done(m, err)
 	}
@@ -327,10 +399,18 @@ func (p *Producer) refuse(m *message.Message, err error) {
 // Flush waits until everything handed over before has been acknowledged or has
 // failed, or ctx ends.
 func (p *Producer) Flush(ctx context.Context) error {
-	if err := p.client.Flush(ctx); err != nil {
+	if err := p.flush(ctx); err != nil {
 		return explain(fmt.Sprintf("flush %d messages to Kafka", p.books.pending()), &p.config, err)
 	}
 	return nil
+}
+
+func (p *Producer) flush(ctx context.Context) error {
+	err := p.client.Flush(ctx)
+	if p.sender != nil {
+		err = errors.Join(err, p.sender.flush(ctx))
+	}
+	return err
 }
 
 // Close stops taking messages, delivers what is buffered until ctx ends, and
@@ -348,8 +428,11 @@ func (p *Producer) Close(ctx context.Context) error {
 		for p.books.handed.entering.Load() > 0 {
 			time.Sleep(50 * time.Microsecond)
 		}
-		flushErr := p.client.Flush(ctx)
+		flushErr := p.flush(ctx)
 		left := p.books.pending()
+		if p.sender != nil {
+			p.sender.close()
+		}
 		if !p.shared {
 			p.client.Close()
 		}
@@ -365,6 +448,24 @@ func (p *Producer) Close(ctx context.Context) error {
 		}
 	})
 	return p.closeErr
+}
+
+// Linger is how long who makes a bundle may let a record wait for others.
+func (p *Producer) Linger() time.Duration { return p.config.Linger }
+
+// MaxMessageBytes is how long a bundle may be at most; a single record that is
+// longer is too_large.
+func (p *Producer) MaxMessageBytes() int { return p.config.MaxMessageBytes }
+
+// FlowPartitions is into how many partitions the records of a topic go by the
+// flow in their key; 0: not by flow, or nobody knows yet. A bundle that was put
+// together with the partition in mind (message.FlowPartition) is sent as it
+// is, others are taken apart.
+func (p *Producer) FlowPartitions(topic string) int {
+	if p.sender == nil || p.config.PartitionBy != ByFlow {
+		return 0
+	}
+	return p.sender.partitions(topic)
 }
 
 // Buffered is how many messages, and how many bytes with their overhead, wait

@@ -1,12 +1,15 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,6 +103,86 @@ func TestRealProduceConsume(t *testing.T) {
 			lags, err := second.Lag(t.Context())
 			if err != nil || len(lags) != 6 {
 				t.Fatalf("lag of %d partitions, %v, want 6", len(lags), err)
+			}
+		})
+	}
+}
+
+// TestRealBatches: Kafka takes the batches that we make, with every codec, by
+// flow, several of a partition under way; and gives them back.
+func TestRealBatches(t *testing.T) {
+	c := realConfig(t)
+	c.PartitionBy = ByFlow
+	for _, compression := range compressions {
+		t.Run(compression, func(t *testing.T) {
+			const n = 50_000
+			c := c
+			c.Compression = compression
+			name := realTopic(t, c)
+			p := newProducer(t, c)
+			heard := map[error]int{}
+			var mu sync.Mutex
+			open := map[int]*message.Bundle{}
+			hand := func(at int) {
+				r := open[at]
+				delete(open, at)
+				m := &message.Message{Topic: name, Bundle: r, Packets: r.Count, Done: func(m *message.Message, err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					heard[err] += m.Packets
+				}}
+				if err := p.Produce(t.Context(), m); err != nil {
+					t.Error(err)
+				}
+			}
+			for i := range n {
+				key := binary.BigEndian.AppendUint64(nil, uint64(i%100))
+				partitions := p.FlowPartitions(name)
+				at := -1
+				if partitions > 0 {
+					at = message.FlowPartition(key, partitions)
+					if open[-1] != nil {
+						hand(-1)
+					}
+				}
+				r := open[at]
+				if r == nil {
+					r = &message.Bundle{}
+					r.Reset(nil)
+					if open[at] = r; at >= 0 {
+						r.Partition, r.Partitions = at, partitions
+					}
+				}
+				r.Append(time.Now().UnixMilli(), key, []byte(value(i)+strings.Repeat("x", 300)), []message.Header{{Key: "k", Value: key}})
+				if len(r.Bytes) > 100_000 {
+					hand(at)
+				}
+			}
+			for at := range open {
+				hand(at)
+			}
+			if err := p.Close(within(t, 20*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if room := p.Room(); heard[nil] != n || room.Out != n || room.In != n {
+				t.Errorf("heard %v, room %+v, want %d acknowledged: %v", heard, room, n, p.LastError())
+			}
+			seen := map[string]bool{}
+			last := map[uint64]int{}
+			read := newConsumer(t, c, Group{ID: name, Topics: []string{name}})
+			for _, b := range pollN(t, read, n) {
+				for _, m := range b.All() {
+					var i int
+					fmt.Sscanf(string(m.Value), "message %d", &i)
+					flow := binary.BigEndian.Uint64(m.Key)
+					if seen[string(m.Value)] || b.Partition != int32(flow%6) || i < last[flow] || !bytes.Equal(m.Header("k"), m.Key) {
+						t.Fatalf("%.20q of flow %d is in partition %d behind %d, seen before: %v", m.Value, flow, b.Partition, last[flow], seen[string(m.Value)])
+					}
+					seen[string(m.Value)], last[flow] = true, i
+				}
+			}
+			if len(seen) != n {
+				t.Errorf("%d distinct records were read, want %d", len(seen), n)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ type Header struct {
 // Message is one Kafka message, on its way out or on its way in.
 //
 // Outgoing: the maker fills Topic, Key, Value, Headers, Packets, Queue and
-// Done, and must not touch Key, Value or Headers again before Done.
+// Done, and must not touch Key, Value, Headers or Bundle again before Done.
 // Incoming: Partition, Offset and Time are set too, Done is nil, and the bytes
 // are valid until the Batch they came in is released.
 type Message struct {
@@ -38,6 +38,11 @@ type Message struct {
 	Key       []byte // nil: no key
 	Value     []byte
 	Headers   []Header
+
+	// Bundle is not nil for an outgoing message that stands for as many as are
+	// in it: Value is then their bytes, Key and Headers are theirs. Done
+	// hears an error if any of them was not delivered.
+	Bundle *Bundle
 
 	Tag     any // its maker's own, for Done
 	Packets int // packets the message carries; the ledger's unit
