@@ -35,6 +35,7 @@ const (
 	nameSpin        = "xcapa --stamp packet --spin"
 	nameEngine      = "xcapa --engine asavie"
 	nameAsavie      = "asavie/xdp as published"
+	nameAsavieLook  = "asavie/xdp, looking at each frame"
 	nameAFPacket    = "gopacket/afpacket"
 	nameTcpdump     = "tcpdump"
 	nameOurAFPacket = "xcapa --engine afpacket"
@@ -55,6 +56,7 @@ var captureCases = []named{
 	{nameSpin, spin(ours("--spin")), "no naps: all of a core"},
 	{nameEngine, ours("--engine", "asavie"), "its sockets and rings behind our program, stamps included"},
 	{nameAsavie, peer("asavie"), "the loop of its examples, rings as large as ours"},
+	{nameAsavieLook, peer("asavie", "-look"), "the same, and the first byte of each frame is read, as --stamp packet reads its stamp"},
 	{nameAFPacket, peer("afpacket"), "TPACKET_V3, 64 blocks of 1 MiB"},
 	{nameOurAFPacket, ours("--engine", "afpacket"), ""},
 	{nameTcpdump, tcpdump, "-w /dev/null"},
@@ -81,7 +83,7 @@ func (h *harness) capture() {
 		cases := []benchCase{{group: groupCapture(t), name: nameAlone, unit: "packets", note: "frames made and dropped at once: the generator's own part of its core",
 			run: func() (sample, error) { return h.generatorAlone(t) }}}
 		for _, c := range captureCases {
-			if t.name == small.name || t.name == imix.name && c.name == nameCeilBatch || c.name != nameCeilBatch && c.name != nameSpin && c.name != nameEngine && c.name != nameOurAFPacket {
+			if t.name == small.name || t.name == imix.name && c.name == nameCeilBatch || c.name != nameCeilBatch && c.name != nameSpin && c.name != nameEngine && c.name != nameAsavieLook && c.name != nameOurAFPacket {
 				cases = append(cases, h.captureCase(groupCapture(t), c, t))
 			}
 		}

@@ -76,7 +76,10 @@ func judge(r *report) []verdict {
 		atLeast("capture, --stamp batch ≥ 0.65 of its ceiling", ratio(f(nameBatch), f(nameCeilBatch), rate), 0.65, "the same program, DROP for redirect").because(batch),
 		atLeast("capture, IMIX, --stamp batch ≥ 2.7 × tcpdump", ratio(r.find(groupCapture(imix), nameBatch), r.find(groupCapture(imix), nameTcpdump), rate), 2.7, "").because(r.kernelLimit(imix, nameCeilBatch, nameBatch)),
 	}
-	vs = append(vs, stampCost(f(nameBatch), f(namePacket)))
+	vs = append(vs, stampCost(f(nameBatch), f(namePacket)), verdict{
+		Goal: "capture, --stamp packet, beside asavie/xdp that looks at each frame", Got: times(ratio(f(namePacket), f(nameAsavieLook), rate)),
+		Remark: "shown, not judged: what a core has read of a frame, the kernel's core must fetch back to fill it again",
+	})
 	vs = append(vs, judgeCPU(r)...)
 	vs = append(vs, judgePath(r)...)
 	return vs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"net"
+	"runtime"
 
 	"github.com/asavie/xdp"
 )
@@ -14,6 +15,7 @@ func asavieLoop(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("asavie", flag.ExitOnError)
 	name := f.String("i", "", "interface")
 	ring := f.Int("ring", 4096, "entries of each ring; 0: the package's default of 64")
+	look := f.Bool("look", false, "read the first byte of each frame")
 	_ = f.Parse(args)
 	ifi, err := net.InterfaceByName(*name)
 	if err != nil {
@@ -44,6 +46,7 @@ func asavieLoop(ctx context.Context, args []string) error {
 	}
 	ready()
 	var n uint64
+	var seen byte
 	for ctx.Err() == nil {
 		if free := s.NumFreeFillSlots(); free > 0 {
 			s.Fill(s.GetDescs(free))
@@ -52,10 +55,18 @@ func asavieLoop(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		if got > 0 {
-			n += uint64(len(s.Receive(got)))
+		if got == 0 {
+			continue
+		}
+		descs := s.Receive(got)
+		n += uint64(len(descs))
+		if *look {
+			for _, d := range descs {
+				seen += s.GetFrame(d)[0]
+			}
 		}
 	}
+	runtime.KeepAlive(seen)
 	stats, err := s.Stats()
 	if err != nil {
 		return err
