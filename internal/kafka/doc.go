@@ -56,5 +56,6 @@
 //     decompressed at all would stop its partition for ever.
 //   - What a batch is unpacked into comes from pools and goes back with
 //     Batch.Release (pools.go). The client clears what goes back, so that a slice
-//     held too long shows as zeros and not as another packet.
+//     held too long shows as zeros and not as another packet. The reader of several
+//     partitions does so one Next after the last message of the batch.
 package kafka

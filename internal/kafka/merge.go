@@ -26,6 +26,10 @@ type merge struct {
 	parts map[kgoPartition]*queue
 	heads heads // of parts with something in them, lowest first
 	held  int   // bytes
+
+	room []message.Message  // of the messages given away last
+	out  []*message.Message // room's
+	used []message.Records  // all given away: released when the messages are no longer looked at
 }
 
 // Key is a message's place in the order: its time, and among messages of the
@@ -44,11 +48,20 @@ type queue struct {
 	partition kgoPartition
 	next      int64 // behind what was fetched
 	end       int64 // at the start
-	keys      []Key
-	messages  []*message.Message
-	came      []time.Time
+	batches   []fetched
+	at        int             // the place of first in batches[0]
+	first     message.Message // the next to go
+	key       Key             // of first
 	bytes     int
 	paused    bool
+}
+
+// fetched is a batch of which something is to be given away.
+type fetched struct {
+	records message.Records
+	n       int // of records that are ours to give
+	bytes   int // what those not given away cost, about
+	came    time.Time
 }
 
 // maxRun is the most messages one pop gives.
@@ -75,7 +88,7 @@ func (m *merge) remove(at []Position) {
 	}
 	m.heads = m.heads[:0]
 	for _, q := range m.parts {
-		if len(q.messages) > 0 {
+		if !q.empty() {
 			m.heads = append(m.heads, q)
 		}
 	}
@@ -89,40 +102,48 @@ func (m *merge) push(b *Batch) {
 		return // taken from us between the fetch and now: its new owner reads it
 	}
 	q.next = max(q.next, b.Next)
-	wasEmpty := len(q.messages) == 0
-	messages := b.All()
-	for i := range messages {
-		msg := &messages[i]
-		if m.toEnd && msg.Offset >= q.end {
-			break
-		}
-		var key Key
-		if m.order != nil {
-			key = m.order(msg)
-		}
-		q.keys = append(q.keys, key)
-		q.messages = append(q.messages, msg)
-		q.came = append(q.came, b.FetchedAt)
-		q.bytes += weight(msg)
-		m.held += weight(msg)
+	n := b.Len()
+	for m.toEnd && n > 0 && b.Records.Offset(n-1) >= q.end {
+		n--
 	}
-	if wasEmpty && len(q.messages) > 0 {
+	if n == 0 {
+		b.Release()
+		return
+	}
+	f := fetched{records: b.Records, n: n, bytes: b.Bytes + n*messageWeight, came: b.FetchedAt}
+	q.batches = append(q.batches, f)
+	q.bytes += f.bytes
+	m.held += f.bytes
+	if len(q.batches) == 1 {
+		m.read(q)
 		heap.Push(&m.heads, q)
 	}
 }
 
-// weight is what a held message costs, about.
-func weight(m *message.Message) int { return len(m.Key) + len(m.Value) + 256 }
+// messageWeight is what a held message costs beside its bytes, about.
+const messageWeight = 256
 
-// pop appends the messages whose turn it is, at most maxRun of them. With none,
-// due is when the first one that is held is to go: zero if more must be fetched
-// first.
-func (m *merge) pop(dst []*message.Message, now time.Time) (out []*message.Message, due time.Time) {
+// read makes the message at the head of q.
+func (m *merge) read(q *queue) {
+	q.batches[0].records.Read(q.at, &q.first)
+	if m.order != nil {
+		q.key = m.order(&q.first)
+	}
+}
+
+func (q *queue) empty() bool { return len(q.batches) == 0 }
+
+// pop gives the messages whose turn it is, at most maxRun of them, valid until
+// the next pop. With none, due is when the first one that is held is to go: zero
+// if more must be fetched first.
+func (m *merge) pop(now time.Time) (out []*message.Message, due time.Time) {
+	m.release()
+	n := 0
 	empty, behind := m.lacking()
-	for len(m.heads) > 0 && len(dst) < maxRun {
+	for len(m.heads) > 0 && n < maxRun {
 		q := m.heads[0]
 		if m.order != nil && empty && !m.toEnd && !behind {
-			if due = q.came[0].Add(m.patience); due.After(now) {
+			if due = q.batches[0].came.Add(m.patience); due.After(now) {
 				break
 			}
 		}
@@ -130,37 +151,59 @@ func (m *merge) pop(dst []*message.Message, now time.Time) (out []*message.Messa
 			due = time.Time{}
 			break
 		}
-		dst = append(dst, m.take(q))
-		if len(q.messages) == 0 {
+		m.take(q, n)
+		n++
+		if q.empty() {
 			empty, behind = m.lacking()
 		}
 	}
-	if len(dst) > 0 {
+	if n > 0 {
 		due = time.Time{}
 	}
-	return dst, due
+	return m.out[:n], due
 }
 
-// take removes the first message of q, which is the lowest of all.
-func (m *merge) take(q *queue) *message.Message {
-	first := q.messages[0]
-	m.held -= weight(first)
-	q.bytes -= weight(first)
-	q.messages[0] = nil
-	q.messages, q.keys, q.came = q.messages[1:], q.keys[1:], q.came[1:]
-	if len(q.messages) == 0 {
-		heap.Pop(&m.heads)
-	} else {
-		heap.Fix(&m.heads, 0)
+// release gives the batches back whose messages were all given away.
+func (m *merge) release() {
+	for _, r := range m.used {
+		r.Release()
 	}
-	return first
+	clear(m.used)
+	m.used = m.used[:0]
+	if m.room == nil {
+		m.room = make([]message.Message, maxRun)
+		for i := range m.room {
+			m.out = append(m.out, &m.room[i])
+		}
+	}
+}
+
+// take gives the first message of q, which is the lowest of all, as number n.
+func (m *merge) take(q *queue, n int) {
+	m.room[n], q.first = q.first, m.room[n] // q gets the room of the headers
+	b := &q.batches[0]
+	share := b.bytes / (b.n - q.at)
+	b.bytes -= share
+	q.bytes -= share
+	m.held -= share
+	if q.at++; q.at == b.n {
+		m.used = append(m.used, b.records)
+		*b = fetched{}
+		q.batches, q.at = q.batches[1:], 0
+	}
+	if q.empty() {
+		heap.Pop(&m.heads)
+		return
+	}
+	m.read(q)
+	heap.Fix(&m.heads, 0)
 }
 
 // lacking reports whether there are partitions with nothing held, and whether
 // one of them surely has more.
 func (m *merge) lacking() (empty, behind bool) {
 	for _, q := range m.parts {
-		if len(q.messages) == 0 {
+		if q.empty() {
 			empty = true
 			behind = behind || q.next < q.end
 		}
@@ -205,8 +248,8 @@ type heads []*queue
 func (h heads) Len() int { return len(h) }
 func (h heads) Less(i, j int) bool {
 	a, b := h[i], h[j]
-	if a.keys[0] != b.keys[0] {
-		return a.keys[0].before(b.keys[0])
+	if a.key != b.key {
+		return a.key.before(b.key)
 	}
 	if a.partition.topic != b.partition.topic {
 		return a.partition.topic < b.partition.topic

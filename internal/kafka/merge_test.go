@@ -41,7 +41,7 @@ func TestMergeRestoresTheOrder(t *testing.T) {
 		m.add(part(int32(p)), span{0, int64(len(dealt[p]))})
 	}
 	now := time.Now()
-	var got []*message.Message
+	var got []message.Message
 	for left := n; left > 0; {
 		p := r.IntN(partitions)
 		k := min(len(dealt[p]), 1+r.IntN(50))
@@ -51,19 +51,21 @@ func TestMergeRestoresTheOrder(t *testing.T) {
 		m.push(timedBatch(now, dealt[p][:k]...))
 		dealt[p], left = dealt[p][k:], left-k
 		for {
-			out, _ := m.pop(nil, now)
+			out, _ := m.pop(now)
 			if len(out) == 0 {
 				break
 			}
-			got = append(got, out...)
+			for _, msg := range out {
+				got = append(got, *msg)
+			}
 		}
 	}
 	if len(got) != n || !m.done() || m.held != 0 {
 		t.Fatalf("got %d messages, done %v, %d bytes held; want %d, true, 0", len(got), m.done(), m.held, n)
 	}
-	for i, msg := range got {
-		if timedKey(msg).Sequence != uint64(i) {
-			t.Fatalf("message %d is number %d", i, timedKey(msg).Sequence)
+	for i := range got {
+		if n := timedKey(&got[i]).Sequence; n != uint64(i) {
+			t.Fatalf("message %d is number %d", i, n)
 		}
 	}
 }
@@ -76,19 +78,19 @@ func TestMergeWaits(t *testing.T) {
 	m.add(part(1), span{3, 4})
 	t0 := time.Now()
 	m.push(timedBatch(t0, timed(0, 0, 20, 0)))
-	if out, due := m.pop(nil, t0.Add(time.Hour)); len(out) != 0 || !due.IsZero() {
+	if out, due := m.pop(t0.Add(time.Hour)); len(out) != 0 || !due.IsZero() {
 		t.Fatalf("got %d messages, due %v, while a partition is behind; want none, and more to be fetched", len(out), due)
 	}
 	m.push(timedBatch(t0, timed(1, 3, 10, 0)))
-	out, _ := m.pop(nil, t0)
+	out, _ := m.pop(t0)
 	if len(out) != 1 || out[0].Partition != 1 {
 		t.Fatalf("got %d messages, want the one of partition 1", len(out))
 	}
-	out, due := m.pop(nil, t0)
+	out, due := m.pop(t0)
 	if len(out) != 0 || !due.Equal(t0.Add(time.Second)) {
 		t.Fatalf("got %d messages, due in %v; want none, due in 1s", len(out), due.Sub(t0))
 	}
-	if out, _ = m.pop(nil, due); len(out) != 1 || out[0].Partition != 0 {
+	if out, _ = m.pop(due); len(out) != 1 || out[0].Partition != 0 {
 		t.Fatalf("got %d messages once the patience is over, want the one of partition 0", len(out))
 	}
 }
@@ -105,7 +107,7 @@ func TestMergeEnds(t *testing.T) {
 	b.Next = 3
 	m.push(b)
 	m.push(timedBatch(time.Now(), timed(0, 3, 2, 0)))
-	if out, _ := m.pop(nil, time.Now()); len(out) != 1 || !m.done() {
+	if out, _ := m.pop(time.Now()); len(out) != 1 || !m.done() {
 		t.Errorf("got %d messages, done %v; want 1, true", len(out), m.done())
 	}
 }
@@ -128,7 +130,7 @@ func TestMergeThrottles(t *testing.T) {
 		t.Errorf("again: paused %v, resumed %v; want nothing", pause, resume)
 	}
 	m.push(timedBatch(time.Now(), timed(1, 0, 1000, 0)))
-	if out, _ := m.pop(nil, time.Now()); len(out) != 30 {
+	if out, _ := m.pop(time.Now()); len(out) != 30 {
 		t.Fatalf("got %d messages, want 30", len(out))
 	}
 	if _, resume := m.throttle(); len(resume) != 1 {
@@ -144,8 +146,74 @@ func TestMergeForgetsWhatIsTaken(t *testing.T) {
 	m.push(timedBatch(time.Now(), timed(1, 0, 2, 0)))
 	m.remove([]Position{{Topic: topic, Partition: 0}})
 	m.push(timedBatch(time.Now(), timed(0, 1, 3, 0)))
-	out, _ := m.pop(nil, time.Now())
+	out, _ := m.pop(time.Now())
 	if len(out) != 1 || out[0].Partition != 1 || m.held != 0 {
 		t.Errorf("got %d messages, %d bytes held; want the one of partition 1, 0", len(out), m.held)
+	}
+}
+
+// lent are records that are overwritten when they are released, and made in the
+// room of the reader's headers.
+type lent struct {
+	message.List
+	released int
+}
+
+func (l *lent) Read(i int, m *message.Message) {
+	headers := append(m.Headers[:0], l.List[i].Headers...)
+	*m = l.List[i]
+	m.Headers = headers
+}
+
+func (l *lent) Release() {
+	l.released++
+	for i := range l.List {
+		clear(l.List[i].Value)
+	}
+}
+
+// What is given away stays as it is until the next pop; then its batches are
+// released, once each, and never before all of them is given away.
+func TestMergeReleases(t *testing.T) {
+	const batches, each = 60, 77
+	m := newMerge(&ReadOptions{Order: timedKey, Patience: time.Hour, MaxHeld: 1 << 20, ToEnd: true})
+	m.add(part(0), span{0, batches * each})
+	m.add(part(1), span{0, batches*each - 10}) // the last batch is cut
+	var all []*lent
+	for b := range batches {
+		for p := range int32(2) {
+			l := &lent{}
+			for i := range each {
+				n := uint64(b*each + i)
+				msg := timed(p, int64(n), int64(n), n)
+				msg.Headers = []message.Header{{Key: string(rune('a' + p)), Value: msg.Value}}
+				l.List = append(l.List, msg)
+			}
+			all = append(all, l)
+			m.push(&Batch{Topic: topic, Partition: p, Records: l, Next: int64((b + 1) * each), Bytes: 32 * each, FetchedAt: time.Now()})
+		}
+	}
+	next := [2]uint64{}
+	for {
+		out, _ := m.pop(time.Now())
+		if len(out) == 0 {
+			break
+		}
+		for i, msg := range out {
+			key := timedKey(msg)
+			if key.Sequence != next[msg.Partition] || msg.Offset != key.Nanos || len(msg.Headers) != 1 ||
+				msg.Headers[0].Key != string(rune('a'+msg.Partition)) || &msg.Headers[0].Value[0] != &msg.Value[0] {
+				t.Fatalf("message %d of %d is %+v, want number %d", i, len(out), msg, next[msg.Partition])
+			}
+			next[msg.Partition]++
+		}
+	}
+	if next != [2]uint64{batches * each, batches*each - 10} || m.held != 0 || !m.done() {
+		t.Fatalf("got %d messages, %d bytes held, done %v", next, m.held, m.done())
+	}
+	for i, l := range all {
+		if l.released != 1 {
+			t.Errorf("batch %d was released %d times", i, l.released)
+		}
 	}
 }

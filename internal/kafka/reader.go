@@ -51,7 +51,6 @@ type Reader struct {
 	source  readerSource
 	group   *Consumer // with FromStored
 	merge   *merge
-	handed  []*message.Message
 	lost    uint64 // messages in batches that could not be read
 }
 
@@ -156,16 +155,15 @@ func (r *Reader) assigned(ctx context.Context, at []Position) error {
 	return nil
 }
 
-// Next waits for messages and returns those whose turn it is, valid as long as
-// someone holds them; the slice is valid until the next call. io.EOF: with
-// ToEnd, everything was returned. When ctx ends first, its error is returned
-// and nothing is lost. Other errors are Consumer.Poll's.
+// Next waits for messages and returns those whose turn it is, valid until the
+// next call. io.EOF: with ToEnd, everything was returned. When ctx ends first,
+// its error is returned and nothing is lost. Other errors are Consumer.Poll's.
 func (r *Reader) Next(ctx context.Context) ([]*message.Message, error) {
 	for {
 		var due time.Time
-		r.handed, due = r.merge.pop(r.handed[:0], time.Now())
-		if len(r.handed) > 0 {
-			return r.handed, nil
+		var turn []*message.Message
+		if turn, due = r.merge.pop(time.Now()); len(turn) > 0 {
+			return turn, nil
 		}
 		if r.options.ToEnd && r.merge.done() {
 			return nil, io.EOF

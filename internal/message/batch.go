@@ -52,21 +52,12 @@ func (b *Batch) Release() {
 	}
 }
 
-// All makes all messages, for who holds on to them.
+// All makes all messages, each in memory of its own, for who holds on to them and
+// does not call Release.
 func (b *Batch) All() []Message {
 	all := make([]Message, b.Len())
-	var room []Header // of all of them: as many as the first has
 	for i := range all {
-		m := &all[i]
-		m.Headers = room[len(room):]
-		b.Records.Read(i, m)
-		n := len(m.Headers)
-		if i == 0 {
-			room = make([]Header, 0, n*(len(all)-1))
-		} else if n <= cap(room)-len(room) {
-			room = room[:len(room)+n]
-		}
-		m.Headers = m.Headers[:n:n]
+		b.Records.Read(i, &all[i])
 	}
 	return all
 }

@@ -47,13 +47,3 @@ func TestAll(t *testing.T) {
 		t.Errorf("a batch without records has %d messages", n)
 	}
 }
-
-// TestAllAllocates: messages with the same headers cost two allocations, however
-// many they are.
-func TestAllAllocates(t *testing.T) {
-	list := make(message.List, 1000)
-	b := message.Batch{Records: list}
-	if n := testing.AllocsPerRun(20, func() { b.All() }); n > 2 {
-		t.Errorf("%v allocations", n)
-	}
-}
