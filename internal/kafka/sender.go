@@ -494,9 +494,11 @@ func (s *sender) heard(p *partition, b *batch, err error, now time.Time) (out []
 	case anew:
 		p.renew = true
 	}
+	if !p.rewind { // those that were under way beside it are the same failure
+		p.tries++
+		p.retryAt = now.Add(backoff(p.tries))
+	}
 	p.rewind, p.steady = true, false
-	p.tries++
-	p.retryAt = now.Add(backoff(p.tries))
 	p.topic.want = true
 	s.wake()
 	switch {

@@ -124,6 +124,9 @@ func (r *Record) AppendHeaders(dst []Header) []Header {
 	_, rest = cut(rest)
 	n, rest := varint(rest)
 	for range n {
+		if rest == nil {
+			break
+		}
 		var key, value []byte
 		key, rest = cut(rest)
 		value, rest = cut(rest)
