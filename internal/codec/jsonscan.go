@@ -2,8 +2,10 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -124,13 +126,16 @@ func skipString(b []byte, i int) (end int, ok bool) {
 	if i == len(b) || b[i] != '"' {
 		return i, false
 	}
-	for i++; i < len(b); i++ {
+	for i++; ; i++ {
+		if i = skipPlain(b, i); i >= len(b) {
+			return i, false
+		}
 		switch c := b[i]; {
 		case c == '"':
 			return i + 1, true
 		case c < ' ':
 			return i, false
-		case c == '\\':
+		default: // a backslash
 			if i++; i == len(b) {
 				return i, false
 			}
@@ -146,7 +151,26 @@ func skipString(b []byte, i int) (end int, ok bool) {
 			}
 		}
 	}
-	return i, false
+}
+
+// skipPlain is the place, from i on, of the first byte that is a quote, a
+// backslash or a control character, which strings are ended or escaped by. It
+// looks at eight bytes at a time: in each of the three differences the lowest
+// byte that has its top bit set is one of those looked for.
+func skipPlain(b []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := w^'"'*ones, w^'\\'*ones
+		found := ((quote-ones)&^quote | (slash-ones)&^slash | (w-' '*ones)&^w) & tops
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+		i++
+	}
+	return i
 }
 
 func isHex(b []byte) bool {
