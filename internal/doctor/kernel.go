@@ -15,7 +15,7 @@ var kernelAdds = []struct {
 	major, minor int
 	what         string
 }{
-	{6, 3, "the NIC's time and hash, and what a driver can do"},
+	{6, 3, "the NIC's time, and what a driver can do"},
 	{6, 6, "frames in several parts"},
 	{6, 8, "the NIC's VLAN tag"},
 }

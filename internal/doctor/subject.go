@@ -47,7 +47,7 @@ func HostChecks(engine string) []Check {
 	s := &subject{Settings: Settings{Engine: engine}}
 	return []Check{
 		{Name: "kernel", Why: "AF_XDP as used here begins with Linux 6.1", Look: without(s.kernel)},
-		{Name: "btf", Why: "the program that asks the NIC for time, hash and VLAN tag is checked against the kernel's types", Look: without(s.btf)},
+		{Name: "btf", Why: "the program that asks the NIC for time and VLAN tag is checked against the kernel's types", Look: without(s.btf)},
 		{Name: "jit", Why: "without it every frame goes through an interpreter", Look: without(jit)},
 		{Name: "xdp", Why: "these are the parts of the kernel that AF_XDP is made of", Look: without(s.xdpParts)},
 		{Name: "clock", Why: "packet times are the system's: only a synchronised clock makes two hosts comparable", Look: without(func() Finding { return clock(readClock) })},
