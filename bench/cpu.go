@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"xcapa/internal/measure"
 )
 
 // The CPU-only comparisons are the benchmarks that stand beside the code, with
@@ -81,15 +80,15 @@ func (h *harness) microbench(m micro, binary string) (s sample, err error) {
 		"-test.benchtime=150ms", "-test.benchmem")
 	cmd.Dir = filepath.Join("internal", m.pkg)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	var out []byte
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
 	begin := time.Now()
-	err = measure.On(h.place.App, func() error { out, err = cmd.CombinedOutput(); return err })
-	if err != nil {
-		return s, fmt.Errorf("%v: %w: %s", cmd.Args, err, out)
+	if err := runTo(h.place.App, cmd); err != nil {
+		return s, fmt.Errorf("%v: %w: %s", cmd.Args, err, out.Bytes())
 	}
-	match := benchLine.FindSubmatch(out)
+	match := benchLine.FindSubmatch(out.Bytes())
 	if match == nil {
-		return s, fmt.Errorf("no benchmark called %s: %s", m.bench, out)
+		return s, fmt.Errorf("no benchmark called %s: %s", m.bench, out.Bytes())
 	}
 	ns, _ := strconv.ParseFloat(string(match[1]), 64)
 	if a := regexp.MustCompile(`(\d+) allocs/op`).FindSubmatch(match[2]); a != nil {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"xcapa/internal/measure"
 )
 
 const (
@@ -73,8 +71,7 @@ func (h *harness) has(command string) bool {
 func (h *harness) command(n uint64, args ...string) (s sample, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
 	begin := time.Now()
-	err = measure.On(h.place.App, cmd.Run)
-	if err != nil {
+	if err := runTo(h.place.App, cmd); err != nil {
 		return s, fmt.Errorf("%v: %w", args, err)
 	}
 	s.Delivered, s.Seconds = n, time.Since(begin).Seconds()

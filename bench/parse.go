@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -9,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
-
-	"xcapa/internal/measure"
 )
 
 //go:embed seed/pom.xml
@@ -61,14 +60,14 @@ func (h *harness) parse() {
 // parser runs one side and reads its line.
 func (h *harness) parser(args ...string) (s sample, err error) {
 	cmd := exec.Command(args[0], args[1:]...)
-	var out []byte
-	err = measure.On(h.place.App, func() error { out, err = cmd.Output(); return err })
-	if err != nil {
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := runTo(h.place.App, cmd); err != nil {
 		return s, fmt.Errorf("%v: %w", args, err)
 	}
 	var r struct{ Packets, Seconds, CPU float64 }
-	if err := json.Unmarshal(out, &r); err != nil {
-		return s, fmt.Errorf("%v said %q: %w", args, out, err)
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return s, fmt.Errorf("%v said %q: %w", args, out.Bytes(), err)
 	}
 	return sample{Delivered: uint64(r.Packets), Seconds: r.Seconds, CPU: r.CPU * 1e9 / r.Packets}, nil
 }

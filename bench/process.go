@@ -83,6 +83,23 @@ func goAhead(pid int) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte("-20"), 0)
 }
 
+// runTo runs cmd to its end, ahead of all others, on one core or on anyCore.
+func runTo(core int, cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	start := cmd.Start
+	if core >= 0 {
+		start = func() error { return measure.On(core, cmd.Start) }
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	goAhead(cmd.Process.Pid)
+	return cmd.Wait()
+}
+
+// anyCore is runTo's word for all of them.
+const anyCore = -1
+
 func (p *process) read(r io.ReadCloser) {
 	defer r.Close()
 	defer close(p.lines)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,10 +48,11 @@ func (h *harness) query() {
 					return sample{}, err
 				}
 				cmd := exec.Command(h.binary, append([]string{"query", "--store", store, "-o", "csv"}, c.args...)...)
+				var out bytes.Buffer
+				cmd.Stdout = &out
 				begin := time.Now()
-				out, err := cmd.Output()
-				if err != nil || len(out) == 0 {
-					return sample{}, fmt.Errorf("%v: %w: %s", cmd.Args, err, out)
+				if err := runTo(anyCore, cmd); err != nil || out.Len() == 0 {
+					return sample{}, fmt.Errorf("%v gave %d bytes: %w", cmd.Args, out.Len(), err)
 				}
 				s := sample{Delivered: rows, Seconds: time.Since(begin).Seconds(), Size: float64(size) / float64(rows)}
 				s.CPU = float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / float64(rows)

@@ -71,6 +71,7 @@ func (w *wire) startServer(script, variable, pidFile string, args ...string) (*s
 		s.stop()
 		return nil, fmt.Errorf("%s start said %q: %w", script, out, err)
 	}
+	goAhead(s.pid) // as the generator beside it
 	return s, nil
 }
 
