@@ -366,35 +366,40 @@ func spreadCodes(dst, values []uint32, level []uint64, fill uint32) {
 
 // blocks is memory of a row group's arrays. Fresh memory costs more than what is
 // written to it: the kernel clears it, and the collector comes the sooner.
-type blocks struct{ taken [][]uint64 }
+type blocks struct{ taken []*[]uint64 }
 
 // A block of the first pool holds a column of 32 bits, one of the second any.
 var blockPools [2]sync.Pool
 
 const blockWords = rowGroupRows / 2
 
+// poolOf is the pool of blocks that hold n words.
+func poolOf(n int) *sync.Pool {
+	if n > blockWords {
+		return &blockPools[1]
+	}
+	return &blockPools[0]
+}
+
 // take returns n words of any content.
 func (b *blocks) take(n int) []uint64 {
-	class := 0
-	if n > blockWords {
-		class = 1
-	}
-	block, _ := blockPools[class].Get().([]uint64)
-	if cap(block) < n {
-		block = make([]uint64, max(n, (class+1)*blockWords))
+	block, _ := poolOf(n).Get().(*[]uint64)
+	if block == nil || len(*block) < n {
+		size := blockWords
+		if n > size {
+			size = max(n, rowGroupRows)
+		}
+		fresh := make([]uint64, size)
+		block = &fresh
 	}
 	b.taken = append(b.taken, block)
-	return block[:n]
+	return (*block)[:n]
 }
 
 // giveBack ends the use of all that was taken.
 func (b *blocks) giveBack() {
 	for _, block := range b.taken {
-		class := 0
-		if len(block) > blockWords {
-			class = 1
-		}
-		blockPools[class].Put(block[:cap(block)])
+		poolOf(len(*block)).Put(block)
 	}
 	b.taken = nil
 }
