@@ -98,7 +98,7 @@ func runQuery(ctx context.Context, s *streams, o *queryOptions) error {
 		return withCode(exitUsage, err)
 	}
 	// Columns are garbage by the row group and what lives of groups is small: a
-	// rarer collection saves a tenth of the time for some 100 MB.
+	// rarer collection saves a fifth of the time for some 100 MB.
 	if q.grouping != nil && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}

@@ -74,7 +74,6 @@ func (q *question) part(g *store.Group, mask []uint8, n, limit int) (*part, erro
 	if limit > 0 {
 		n = min(n, limit+1)
 	}
-	g.Keep() // the part may be written out after the visit
 	times, err := query.Times(g)
 	if err != nil {
 		return nil, err

@@ -108,9 +108,6 @@ func statFile(n namedFile) (f File, err error) {
 		return f, err
 	}
 	defer in.Close()
-	if f.skim(in, n.size) {
-		return f, nil
-	}
 	r, err := file.NewParquetReader(in)
 	if err != nil {
 		return f, &DamageError{n.path, err}
@@ -124,7 +121,7 @@ func statFile(n namedFile) (f File, err error) {
 
 // read takes what the footer says.
 func (f *File) read(m *metadata.FileMetaData) (err error) {
-	f.Rows, f.groups = m.GetNumRows(), nil
+	f.Rows = m.GetNumRows()
 	kv := m.KeyValueMetadata()
 	for key, to := range map[string]*int64{keyMinTime: &f.MinTime, keyMaxTime: &f.MaxTime} {
 		v := kv.FindValue(key)

@@ -47,13 +47,6 @@
 //   - Addresses and MACs are text, because people read these files with SQL.
 //     With a dictionary that costs nothing: 33.2 bytes a row in the benchmark,
 //     33.5 with addresses as 16 bytes.
-//   - Column chunks are decoded here and not by the library, which is three
-//     times slower and hands dictionaries of numbers out as numbers. What the
-//     decoder does not know (a dictionary given up halfway, pages of version 2)
-//     the library reads.
-//   - Opening a store needs two numbers of each row group, and a footer describes
-//     sixty columns of it: it is skimmed. A query reads it whole when it comes to
-//     the file, so what is damaged in it may show only then.
 //   - Two indexers of one group have a directory each. A partition that moves
 //     while its owner dies can then leave rows in both: Dataset.Overlaps, or
 //     counting record_id, shows it.

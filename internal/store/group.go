@@ -57,8 +57,6 @@ type Group struct {
 	file    *openFile
 	meta    *metadata.RowGroupMetaData
 	columns map[string]arrow.Array
-	memory  blocks
-	keep    bool
 	visit   *visit
 }
 
@@ -74,10 +72,6 @@ func (e *DamageError) Error() string {
 
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// Keep lets the columns live on when the visit of the row group is over;
-// without it their memory is used again.
-func (g *Group) Keep() { g.keep = true }
-
 // Rows is the number of rows.
 func (g *Group) Rows() int { return int(g.ref.info().rows) }
 
@@ -86,10 +80,9 @@ func (g *Group) MinTime() int64 { return g.ref.info().minTime }
 func (g *Group) MaxTime() int64 { return g.ref.info().maxTime }
 
 // Column reads a column. Text but for record_id, whose values all differ, comes
-// as a dictionary of strings; integers as a dictionary or not, as the file has
-// them, in the widths of the table of fields; the packet time as nanoseconds.
-// The index of a null is the dictionary's length. A column that an older file
-// does not have is all null.
+// as a dictionary of strings, where the index of a null is the dictionary's
+// length; integers in the widths of the table of fields; the packet time as
+// nanoseconds. A column that an older file does not have is all null.
 func (g *Group) Column(name string) (arrow.Array, error) {
 	if a := g.columns[name]; a != nil {
 		return a, nil
@@ -124,34 +117,19 @@ func (g *Group) read(name string) (a arrow.Array, err error) {
 		return array.MakeArrayOfNull(memory.DefaultAllocator, spec.arrowType(), g.Rows()), nil
 	}
 	g.visit.columnsRead.Add(1)
-	err = errLayout
-	if spec, ok := specByName[name]; ok && spec.decodes() {
-		a, err = decodeChunk(g.file.parquet.RowGroup(g.ref.number), i, spec, g.Rows(), &g.memory)
-	}
-	if err == errLayout {
-		a, err = g.readSlowly(i)
-	}
+	chunks, err := g.file.arrow.RowGroup(g.ref.number).Column(i).Read(g.ctx)
 	if err != nil {
 		return nil, g.damage(err)
 	}
-	if a.Len() != g.Rows() {
-		return nil, g.damage(fmt.Errorf("column %s has %d of %d values", name, a.Len(), g.Rows()))
-	}
-	return a, nil
-}
-
-// readSlowly reads a column of any layout.
-func (g *Group) readSlowly(column int) (arrow.Array, error) {
-	chunks, err := g.file.arrow.RowGroup(g.ref.number).Column(column).Read(g.ctx)
-	if err != nil {
-		return nil, err
-	}
 	parts := chunks.Chunks()
-	a := parts[0]
+	a = parts[0]
 	if len(parts) > 1 { // a dictionary that grew too large in the middle
 		if a, err = array.Concatenate(parts, memory.DefaultAllocator); err != nil {
-			return nil, err
+			return nil, g.damage(err)
 		}
+	}
+	if a.Len() != g.Rows() {
+		return nil, g.damage(fmt.Errorf("column %s has %d of %d values", name, a.Len(), g.Rows()))
 	}
 	if d, ok := a.(*array.Dictionary); ok && d.NullN() > 0 {
 		codes, fill := arrow.GetData[uint32](d.Data().Buffers()[1].Bytes())[d.Data().Offset():], uint32(d.Dictionary().Len())

@@ -80,7 +80,6 @@ func (q *Query) columnNames() ([]string, error) {
 
 // scan gives the rows of one row group, whose rows are in order of time.
 func (g *Group) scan(q *Query, columns []string, yield func(arrow.RecordBatch, error) bool) error {
-	g.Keep() // whoever gets a batch may retain it
 	from, to := 0, g.Rows()
 	if !q.covers(g.MinTime(), g.MaxTime()) {
 		a, err := g.Column(record.NameNanos)

@@ -221,8 +221,8 @@ func must(n *schema.PrimitiveNode, err error) *schema.PrimitiveNode {
 }
 
 // writerProperties are the encodings of the columns, zstd at level, statistics
-// for all of them, and the order of the rows; more comes on top.
-func writerProperties(level int, more ...parquet.WriterProperty) *parquet.WriterProperties {
+// for all of them, and the order of the rows.
+func writerProperties(level int) *parquet.WriterProperties {
 	props := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST), // nanoseconds need 2.6
 		parquet.WithCompression(compress.Codecs.Zstd),
@@ -237,5 +237,5 @@ func writerProperties(level int, more ...parquet.WriterProperty) *parquet.Writer
 			parquet.WithDictionaryFor(s.info.Name, s.dict),
 			parquet.WithEncodingFor(s.info.Name, s.encoding))
 	}
-	return parquet.NewWriterProperties(append(props, more...)...)
+	return parquet.NewWriterProperties(props...)
 }

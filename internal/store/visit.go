@@ -175,11 +175,7 @@ func (v *visit) one(worker, i int, look func(int, *Group) error) error {
 			v.count(func(r *Report) { r.GroupsByBounds++ })
 			return nil
 		}
-		err = look(worker, g)
-		if !g.keep {
-			g.memory.giveBack()
-		}
-		if err == nil {
+		if err = look(worker, g); err == nil {
 			v.count(func(r *Report) { r.GroupsVisited++; r.RowsVisited += int64(g.Rows()) })
 			return nil
 		}
