@@ -33,9 +33,10 @@
 //     another, and the broker would refuse that one for good.
 //   - The client may still be writing a request that nobody waits for any more,
 //     so produceRequest.end comes before a batch is anybody else's.
-//   - Batches that are small wait while a request is under way and then go as one
-//     (sink.prompt, join): a request takes one batch of a partition, and several
-//     workers with a batch for each partition every linger are many.
+//   - Batches that are small wait while a request is under way or was a moment
+//     ago, and then go as one (sink.prompt, join): a request takes one batch of a
+//     partition, and several workers with a batch for each partition every linger
+//     are many.
 //   - Closing with messages in flight counts them as shutdown although the
 //     broker may have stored some: their answer is unknown, not lost.
 //   - Producer and consumer retry a connection that ends on its first answer; the

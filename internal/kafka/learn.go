@@ -62,7 +62,7 @@ func (s *sender) look() (more bool) {
 		}
 		if resp, err := req.RequestWith(s.ctx, s.client); err == nil {
 			s.locate(resp)
-		} else if isRefused(&s.p.config, err) {
+		} else if isFinal(&s.p.config, err) {
 			s.giveUp(names, err)
 		}
 	}
@@ -181,7 +181,7 @@ func (s *sender) obtainID() {
 			k.wake()
 		}
 		s.mu.Unlock()
-	case errors.As(err, &said) && !said.Retriable:
+	case errors.As(err, &said) && !said.Retriable, isFinal(&s.p.config, err):
 		s.mu.Lock()
 		s.wantID = false
 		var names []string

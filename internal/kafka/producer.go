@@ -406,11 +406,10 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 func (p *Producer) flush(ctx context.Context) error {
-	err := p.client.Flush(ctx)
-	if p.sender != nil {
-		err = errors.Join(err, p.sender.flush(ctx))
+	if err := p.client.Flush(ctx); err != nil || p.sender == nil {
+		return err
 	}
-	return err
+	return p.sender.flush(ctx)
 }
 
 // Close stops taking messages, delivers what is buffered until ctx ends, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -425,18 +426,19 @@ func (s *sender) judge(b *batch, err error) verdict {
 	if errors.As(err, &said) && !said.Retriable {
 		return never
 	}
-	if isRefused(&s.p.config, err) {
+	if isFinal(&s.p.config, err) {
 		return never
 	}
 	return again
 }
 
-// isRefused recognises that the brokers do not want our credentials. A
-// connection that ends on its first answer says only that it ended.
-func isRefused(c *Config, err error) bool {
+// isFinal recognises that another try is of no use: the brokers do not want our
+// credentials, or know no record batches (Kafka 0.10). A connection that ends on
+// its first answer says only that it ended.
+func isFinal(c *Config, err error) bool {
 	var eof *kgo.ErrFirstReadEOF
 	_, class := classify(c, err)
-	return class == ErrCredentials && !errors.As(err, &eof)
+	return class == ErrCredentials && !errors.As(err, &eof) || strings.Contains(err.Error(), "broker is too old")
 }
 
 // heard takes in what became of a batch of p, and returns what is settled.

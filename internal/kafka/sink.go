@@ -17,7 +17,8 @@ type sink struct {
 
 	// under the sender's lock
 	ready    []*partition
-	inFlight int // requests
+	inFlight int       // requests
+	rest     time.Time // before it little does not go: the latest request is too young
 }
 
 const (
@@ -27,6 +28,9 @@ const (
 	// promptBytes is how much goes while another request is under way; less
 	// waits for its answer and becomes more.
 	promptBytes = 64 << 10
+	// maxRest bounds how far apart requests are that carry less: the linger,
+	// since several workers' batches come at any time in it.
+	maxRest = DefaultLinger
 )
 
 func (k *sink) wake() {
@@ -63,8 +67,14 @@ func (k *sink) gather(now time.Time) (batches []inRequest, pause time.Duration) 
 	defer s.mu.Unlock()
 	s.round++
 	pause = time.Hour
-	if s.finished || k.inFlight >= maxInFlight || k.inFlight > 0 && !k.prompt() {
+	switch rest := k.rest.Sub(now); {
+	case s.finished || k.inFlight >= maxInFlight:
 		return nil, pause // an answer wakes us
+	case k.inFlight == 0 && rest <= 0 || k.prompt():
+	case k.inFlight > 0:
+		return nil, pause
+	default:
+		return nil, rest
 	}
 	kept := k.ready[:0]
 	bytes := 0
@@ -102,6 +112,7 @@ func (k *sink) gather(now time.Time) (batches []inRequest, pause time.Duration) 
 	k.ready = kept
 	if len(batches) > 0 {
 		k.inFlight++
+		k.rest = now.Add(min(s.p.config.Linger, maxRest))
 	}
 	return batches, pause
 }
