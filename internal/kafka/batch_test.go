@@ -876,3 +876,19 @@ func TestBatchInTransaction(t *testing.T) {
 	}
 	wantBalanced(t, p, flows*each, s.counts())
 }
+
+// TestBatchFirst: the first batch does not wait for one thing to be learned after
+// the other.
+func TestBatchFirst(t *testing.T) {
+	c := newCluster(t, kfake.SeedTopics(4, topic))
+	p := newProducer(t, configFor(c))
+	s := newSheaf(t, p, 1)
+	began := time.Now()
+	s.add("first")
+	if err := p.Flush(within(t, 5*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took >= learnEvery {
+		t.Errorf("the first batch took %v, want less than the %v between two looks", took, learnEvery)
+	}
+}

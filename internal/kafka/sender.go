@@ -97,6 +97,7 @@ func newSender(p *Producer, client *kgo.Client) (*sender, error) {
 		p: p, client: client, squeeze: squeeze, wakeup: make(chan struct{}, 1),
 		timeout: int32(brokerWait(&p.config).Milliseconds()), patience: p.config.DeliveryTimeout,
 		topics: map[string]*destination{}, sinks: map[int32]*sink{},
+		wantID: true, // with the first metadata: asked for by the first batch it would come a learnEvery later
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.work.Go(s.learn)
