@@ -18,6 +18,17 @@ func spin(r receiver) receiver {
 	return r
 }
 
+// limit is the run delay beyond which a trial of r is repeated.
+func (r receiver) limit() float64 {
+	switch {
+	case r.spins:
+		return spinning
+	case r.broker:
+		return crowded
+	}
+	return blocking
+}
+
 func peer(name string, flags ...string) receiver {
 	return receiver{args: append([]string{"{self}", "peer", name, "-i", "{if}"}, flags...), kind: kindPeer}
 }
@@ -63,11 +74,7 @@ var captureCases = []named{
 }
 
 func (h *harness) captureCase(group string, n named, t traffic) benchCase {
-	limit := blocking
-	if n.r.spins {
-		limit = spinning
-	}
-	return benchCase{group: group, name: n.name, unit: "packets", limit: limit, note: n.note,
+	return benchCase{group: group, name: n.name, unit: "packets", limit: n.r.limit(), note: n.note,
 		run: func() (sample, error) { return h.measure(n.r, t, h.length) }}
 }
 

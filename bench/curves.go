@@ -62,8 +62,8 @@ func (h *harness) curves() {
 }
 
 // point is one trial of a curve.
-func (h *harness) point(what string, r receiver, t traffic, limit float64) (sample, bool) {
-	return h.curvePoint(what, limit, func() (sample, error) { return h.measure(r, t, h.length) })
+func (h *harness) point(what string, r receiver, t traffic) (sample, bool) {
+	return h.curvePoint(what, r.limit(), func() (sample, error) { return h.measure(r, t, h.length) })
 }
 
 // curvePoint runs one point of a curve; a failure leaves it out.
@@ -88,7 +88,7 @@ func (h *harness) overRate() []curve {
 	} {
 		d, l, c := series{Name: n.name}, series{Name: n.name}, series{Name: n.name}
 		for _, rate := range []float64{100e3, 250e3, 500e3, 1e6, 2e6, 3e6, 4e6, 6e6, 8e6, 10e6, 12e6} {
-			s, ok := h.point(fmt.Sprintf("%s at %s/s", n.name, si(rate)), n.r, small.flows(4096).at(rate), blocking)
+			s, ok := h.point(fmt.Sprintf("%s at %s/s", n.name, si(rate)), n.r, small.flows(4096).at(rate))
 			if !ok {
 				continue
 			}
@@ -114,7 +114,7 @@ func (h *harness) leaveOut(format string, args ...any) {
 func (h *harness) overFlows() []curve {
 	c := curve{Title: "Whole path against flows", X: "flows", Y: "acknowledged, packets/s", LogX: true, Series: []series{{Name: "arrow, snappy"}}}
 	for _, n := range []int{1, 64, 4096, 65536, 1 << 20} {
-		if s, ok := h.point(fmt.Sprintf("%d flows", n), toKafka("arrow", "snappy"), small.flows(n), blocking); ok {
+		if s, ok := h.point(fmt.Sprintf("%d flows", n), toKafka("arrow", "snappy"), small.flows(n)); ok {
 			c.Series[0].Points = append(c.Series[0].Points, [2]float64{float64(n), s.Rate()})
 		}
 	}
@@ -127,7 +127,7 @@ func (h *harness) overSize() []curve {
 	for i, r := range []receiver{ours(), toKafka("arrow", "snappy"), toKafka("raw", "none")} {
 		for _, n := range []int{60, 128, 256, 512, 1024, 1514} {
 			t := traffic{name: fmt.Sprint(n), flags: []string{"--sizes", fmt.Sprint(n)}, bytes: float64(n)}
-			if s, ok := h.point(fmt.Sprintf("%s, %d bytes", c.Series[i].Name, n), r, t.flows(4096), blocking); ok {
+			if s, ok := h.point(fmt.Sprintf("%s, %d bytes", c.Series[i].Name, n), r, t.flows(4096)); ok {
 				c.Series[i].Points = append(c.Series[i].Points, [2]float64{float64(n), s.Rate()})
 			}
 		}

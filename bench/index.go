@@ -37,7 +37,7 @@ func (h *harness) index() {
 	bulk, bulkErr := h.buildBulk()
 	var cases []benchCase
 	add := func(name, encoding, note string, args ...string) {
-		cases = append(cases, benchCase{group: groupIndex, name: name, unit: "documents", limit: blocking, note: note, run: func() (sample, error) {
+		cases = append(cases, benchCase{group: groupIndex, name: name, unit: "documents", limit: crowded, note: note, run: func() (sample, error) {
 			if args[0] == "" {
 				return sample{}, bulkErr
 			}
@@ -54,7 +54,7 @@ func (h *harness) index() {
 	add(nameBulkGzip, "json", "gzip -1", append(slices.Clone(theirs), "-gzip")...)
 	add(nameIndexStore, "arrow", "Parquet files, zstd", h.binary, "index", "--brokers", "{broker}", "--store", "{dir}/store", "--store-window", "1h", "-q")
 	if h.has("parse") {
-		cases = append(cases, benchCase{group: groupIndex, name: nameParseTopic, unit: "documents", limit: blocking, note: "raw topic to Arrow blocks in another", run: func() (sample, error) {
+		cases = append(cases, benchCase{group: groupIndex, name: nameParseTopic, unit: "documents", limit: crowded, note: "raw topic to Arrow blocks in another", run: func() (sample, error) {
 			return h.indexTrial(trace, "raw", []string{h.binary, "parse", "--brokers", "{broker}", "-q"})
 		}})
 	}

@@ -21,10 +21,13 @@ type benchCase struct {
 }
 
 // Most run delay before a trial is repeated once: a receiver that spins loses
-// whatever it is not let do, one that blocks has slack.
+// whatever it is not let do, one that blocks has slack. Where several threads of
+// one process are busy on one core they wait for each other, and the delay says
+// nothing of others.
 const (
 	spinning = 0.03
 	blocking = 0.15
+	crowded  = 0
 )
 
 // outcome is a case with its samples, one per round; a case that failed has an
