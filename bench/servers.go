@@ -120,7 +120,7 @@ func (h *harness) intoKafka() {
 	for _, n := range []named{
 		{nameArrowSnappy, toKafka("arrow", "snappy"), "the default"},
 		{nameRaw, toKafka("raw", "none"), "a message per packet"},
-		{nameJSONSnappy, toKafka("json", "snappy"), "a message per packet, compressed as the peer's below"},
+		{nameJSON, toKafka("json", "none"), "a message per packet"},
 		{nameMessage, messageReceiver, "our capture, decoder and JSON; a record of the client for each"},
 	} {
 		if err == nil { // the JVM compiles what it runs
