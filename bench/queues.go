@@ -88,11 +88,6 @@ func (h *harness) queuesPoint(n named, queues int, plan queuePlan) (sample, bool
 		}
 		defer w.close()
 		w.senders, w.app, w.other = plan.senders, plan.app, plan.other
-		if n.r.broker {
-			if err := w.startBroker("--discard"); err != nil {
-				return s, err
-			}
-		}
 		return w.measure(n.r, small.flows(4096), h.length)
 	})
 }

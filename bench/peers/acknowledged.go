@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"xcapa/internal/capture"
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/kafka"
 	"xcapa/internal/message"
@@ -53,6 +54,18 @@ func acknowledged(ctx context.Context, args []string) error {
 			ages = append(ages, float64(now-at)/1e6)
 		}
 	})
+	if err := work(ctx, device, out); err != nil {
+		return err
+	}
+	if err := producer.Close(context.Background()); err != nil {
+		return err
+	}
+	return sayAges(ages)
+}
+
+// work is a worker on the one queue of a device, from ready until ctx is over and
+// the ring is empty.
+func work(ctx context.Context, device capture.Device, out worker.Output) error {
 	w := worker.New(worker.Config{Source: device.Sources()[0], LinkType: device.Info().LinkType, Output: out})
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run() }()
@@ -62,13 +75,7 @@ func acknowledged(ctx context.Context, args []string) error {
 		return err
 	}
 	w.Drain()
-	if err := <-ended; err != nil {
-		return err
-	}
-	if err := producer.Close(context.Background()); err != nil {
-		return err
-	}
-	return sayAges(ages)
+	return <-ended
 }
 
 // sampledOutput notes the arrival of every eighth packet of the open block.

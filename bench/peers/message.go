@@ -2,15 +2,12 @@ package peers
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"xcapa/internal/capture"
 	"xcapa/internal/capture/afxdp"
 	"xcapa/internal/codec"
 	"xcapa/internal/record"
@@ -36,7 +33,6 @@ func messagePerPacket(ctx context.Context, args []string) error {
 		return err
 	}
 	defer device.Close()
-	ready()
 	var acked, failed atomic.Uint64
 	promise := func(_ *kgo.Record, err error) {
 		if err != nil {
@@ -45,33 +41,11 @@ func messagePerPacket(ctx context.Context, args []string) error {
 			acked.Add(1)
 		}
 	}
-	origin := record.Origin{Host: "bench", Run: device.Info().Run, Interface: *name}
-	documents := codec.NewDocuments(codec.EncodingJSON, codec.JSONOptions{})
-	var (
-		r       record.Record
-		records []kgo.Record // both allocated many at a time, which is kind to the client
-		memory  []byte
-	)
-	err = eachFrame(ctx, device, func(frame *capture.Frame) {
-		r.SetPacket(device.Info().LinkType, frame.Data, frame.OrigLen, frame.TimestampNanos)
-		r.Sequence = frame.Sequence
-		r.Present |= 1 << record.FieldSequence
-		if cap(memory)-len(memory) < 4096 {
-			memory = make([]byte, 0, 256<<10)
-		}
-		if len(records) == 0 {
-			records = make([]kgo.Record, 256)
-		}
-		key := len(memory)
-		memory = codec.AppendFlowKey(memory, &r)
-		value := len(memory)
-		memory = documents.Append(memory, &r, &origin, frame.Data)
-		record := &records[0]
-		records = records[1:]
-		record.Key, record.Value = memory[key:value:value], memory[value:len(memory):len(memory)]
-		client.TryProduce(context.Background(), record, promise)
-	})
-	if err != nil {
+	out := &recordOutput{
+		client: client, promise: promise, documents: codec.NewDocuments(codec.EncodingJSON, codec.JSONOptions{}),
+		origin: record.Origin{Host: "bench", Run: device.Info().Run, Interface: *name},
+	}
+	if err := work(ctx, device, out); err != nil {
 		return err
 	}
 	if err := client.Flush(context.Background()); err != nil {
@@ -86,30 +60,33 @@ func messagePerPacket(ctx context.Context, args []string) error {
 	return done(Result{Packets: acked.Load(), Dropped: lost})
 }
 
-// eachFrame gives f every frame of a device with one queue until ctx is over and
-// the ring is empty.
-func eachFrame(ctx context.Context, device capture.Device, f func(*capture.Frame)) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	source := device.Sources()[0]
-	frames := make([]capture.Frame, 64)
-	for empty := 0; empty < 2; {
-		n, err := source.Receive(frames, 20*time.Millisecond)
-		for i := range frames[:n] {
-			f(&frames[i])
-		}
-		source.Release()
-		if err != nil && !errors.Is(err, capture.ErrClosed) {
-			return err
-		}
-		if ctx.Err() != nil && empty == 0 {
-			if err := device.Detach(); err != nil {
-				return err
-			}
-		}
-		if ctx.Err() != nil && n == 0 {
-			empty++
-		}
-	}
-	return nil
+// recordOutput gives the client a record for each packet.
+type recordOutput struct {
+	client    *kgo.Client
+	promise   func(*kgo.Record, error)
+	documents *codec.Documents
+	origin    record.Origin
+	records   []kgo.Record // both allocated many at a time, which is kind to the client
+	memory    []byte
 }
+
+func (o *recordOutput) Append(r *record.Record, frame []byte) {
+	if cap(o.memory)-len(o.memory) < 4096 {
+		o.memory = make([]byte, 0, 256<<10)
+	}
+	if len(o.records) == 0 {
+		o.records = make([]kgo.Record, 256)
+	}
+	key := len(o.memory)
+	o.memory = codec.AppendFlowKey(o.memory, r)
+	value := len(o.memory)
+	o.memory = o.documents.Append(o.memory, r, &o.origin, frame)
+	next := &o.records[0]
+	o.records = o.records[1:]
+	next.Key, next.Value = o.memory[key:value:value], o.memory[value:len(o.memory):len(o.memory)]
+	o.client.TryProduce(context.Background(), next, o.promise)
+}
+
+// Deadline and Flush: nothing is held back here.
+func (*recordOutput) Deadline() time.Time { return time.Time{} }
+func (*recordOutput) Flush()              {}
