@@ -33,14 +33,6 @@ func raw[T uint8 | uint16 | uint32 | uint64](a arrow.Array) []T {
 // codes are the places in the dictionary; that of a null is its length.
 func codes(a *array.Dictionary) []uint32 { return raw[uint32](a.Indices()) }
 
-// valuesOf is a dictionary's entries, another array itself.
-func valuesOf(a arrow.Array) arrow.Array {
-	if d, ok := a.(*array.Dictionary); ok {
-		return d.Dictionary()
-	}
-	return a
-}
-
 // narrowBy clears the mask where values does not hold: it is asked about each
 // entry of a dictionary, else about each row. Of a null it is asked in vain.
 func narrowBy(a arrow.Array, mask []uint8, values func(a arrow.Array, mask []uint8)) {

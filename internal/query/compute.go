@@ -165,13 +165,6 @@ func setText(r *record.Record, in *record.Info, s string) bool {
 // numberOf gives a number or time array's values by row as their bits, signed
 // ones extended; nil for another array.
 func numberOf(a arrow.Array) func(i int) uint64 {
-	if d, ok := a.(*array.Dictionary); ok {
-		entry, places := numberOf(d.Dictionary()), codes(d)
-		if entry == nil {
-			return nil
-		}
-		return func(i int) uint64 { return entry(int(places[i])) }
-	}
 	switch a.DataType().ID() {
 	case arrow.UINT8:
 		v := raw[uint8](a)

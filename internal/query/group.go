@@ -147,7 +147,6 @@ type worker struct {
 	group   []uint32   // by chosen row: memory of its place
 	values  []uint64   // by chosen row: what an aggregate takes
 	there   []uint8    // by chosen row: 1 where there is a value
-	entries []uint64   // by code: what an aggregate takes
 	taken   []uint32   // by chosen row: its code
 	word    []uint64   // a key of the hash table
 	numbers numbers
@@ -184,7 +183,7 @@ func (w *worker) add(t Table, mask []uint8) error {
 		if columns[i], err = a.Field.column(t); err != nil {
 			return err
 		}
-		if width(valuesOf(columns[i])) == 0 {
+		if width(columns[i]) == 0 {
 			return typeError(a.Field, columns[i])
 		}
 	}
@@ -306,10 +305,6 @@ func (w *worker) codedKey(k *key, d *array.Dictionary, f *Field, names *names) e
 	k.codes = pickRows(&k.taken, codes(d), w.rows)
 	entries := d.Dictionary()
 	k.words = grow(k.words, entries.Len())
-	if width(entries) > 0 {
-		f.keyWords(k.words, entries, nil)
-		return nil
-	}
 	return w.number(k, entries, f, names)
 }
 
@@ -583,26 +578,9 @@ func (w *worker) read(f *Field, column arrow.Array) (there []uint8) {
 		w.there = grow(w.there, w.n)
 		there = w.there
 	}
-	d, ok := column.(*array.Dictionary)
-	if !ok {
-		f.extend(w.values, column, w.rows)
-		if nulls {
-			presence(there, column, w.rows)
-		}
-		return there
-	}
-	null := d.Dictionary().Len()
-	w.entries = grow(w.entries, null+1)
-	f.extend(w.entries[:null], d.Dictionary(), nil)
-	w.entries[null] = 0
-	cs := pickRows(&w.taken, codes(d), w.rows)
-	for i, c := range cs[:len(w.values)] {
-		w.values[i] = w.entries[c]
-	}
+	f.extend(w.values, column, w.rows)
 	if nulls {
-		for i, c := range cs[:len(there)] {
-			there[i] = bit(c != uint32(null))
-		}
+		presence(there, column, w.rows)
 	}
 	return there
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Table is rows to look at, such as a row group. A column is read when it is
-// asked for; asking again costs nothing. A dictionary's indices have 32 bits,
-// and that of a null is the dictionary's length.
+// asked for; asking again costs nothing. Text may come as a dictionary, whose
+// indices have 32 bits; that of a null is the dictionary's length.
 type Table interface {
 	Rows() int
 	Column(name string) (arrow.Array, error)

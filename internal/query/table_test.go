@@ -77,14 +77,6 @@ func newTable(rows []row) *memoryTable {
 	for name, b := range map[string]array.Builder{record.NameNanos: nanos, "frame_length": length, "capture_queue": queue, "dest_port": port,
 		"tcp_flags": flags, "src_ip": ip, "src_mac": mac, "decode_status": status, "record_id": id, "tcp_options": options} {
 		t.columns[name] = b.NewArray()
-		// Numbers are a dictionary in every other table, as in some files.
-		if len(rows)%2 == 0 && width(t.columns[name]) > 0 && name != record.NameNanos {
-			d := array.NewDictionaryBuilder(m, &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: t.columns[name].DataType()})
-			if err := d.AppendArray(t.columns[name]); err != nil {
-				panic(err)
-			}
-			t.columns[name] = d.NewArray()
-		}
 		if d, ok := t.columns[name].(*array.Dictionary); ok {
 			for i, c := range codes(d) {
 				if d.IsNull(i) {
@@ -107,7 +99,7 @@ func orNull[T any](b array.Builder, add func(T), v *T) {
 
 func (t *memoryTable) Integers(name string) (lowest, highest int64, ok bool) {
 	a := t.columns[name]
-	if a == nil || width(valuesOf(a)) == 0 {
+	if a == nil || width(a) == 0 {
 		return 0, 0, false
 	}
 	value := numberOf(a)
@@ -126,7 +118,7 @@ func (t *memoryTable) Integers(name string) (lowest, highest int64, ok bool) {
 
 func (t *memoryTable) Texts(name string) (lowest, highest string, ok bool) {
 	a := t.columns[name]
-	if a == nil || width(valuesOf(a)) > 0 {
+	if a == nil || textOf(a) == nil {
 		return "", "", false
 	}
 	for i := range t.rows {

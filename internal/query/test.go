@@ -34,14 +34,6 @@ func (n *spanTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
-	if width(valuesOf(a)) == 0 {
-		return typeError(n.field, a)
-	}
-	narrowBy(a, mask, n.values)
-	return nil
-}
-
-func (n *spanTest) values(a arrow.Array, mask []uint8) {
 	switch width(a) {
 	case 1:
 		narrowSpans(n, raw[uint8](a), mask)
@@ -51,7 +43,11 @@ func (n *spanTest) values(a arrow.Array, mask []uint8) {
 		narrowSpans(n, raw[uint32](a), mask)
 	case 8:
 		narrowSpans(n, raw[uint64](a), mask)
+	default:
+		return typeError(n.field, a)
 	}
+	narrowNulls(a, mask)
+	return nil
 }
 
 // narrowSpans compares by one subtraction: v-lo <= hi-lo holds for lo <= v <=
@@ -143,7 +139,7 @@ func (n *textTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
-	if textOf(valuesOf(a)) == nil {
+	if textOf(a) == nil {
 		return typeError(n.field, a)
 	}
 	narrowBy(a, mask, n.values)
@@ -198,14 +194,6 @@ func (n *bitTest) narrow(t Table, mask []uint8) error {
 	if err != nil {
 		return err
 	}
-	if width(valuesOf(a)) == 0 {
-		return typeError(n.field, a)
-	}
-	narrowBy(a, mask, n.values)
-	return nil
-}
-
-func (n *bitTest) values(a arrow.Array, mask []uint8) {
 	switch width(a) {
 	case 1:
 		narrowBits(n, raw[uint8](a), mask)
@@ -215,7 +203,11 @@ func (n *bitTest) values(a arrow.Array, mask []uint8) {
 		narrowBits(n, raw[uint32](a), mask)
 	case 8:
 		narrowBits(n, raw[uint64](a), mask)
+	default:
+		return typeError(n.field, a)
 	}
+	narrowNulls(a, mask)
+	return nil
 }
 
 func narrowBits[T uint8 | uint16 | uint32 | uint64](n *bitTest, values []T, mask []uint8) {
