@@ -46,8 +46,10 @@ func Open(name string, c Config) (*Generator, error) {
 const fastest = 100e6
 
 // Run sends for d, or until ctx ends, and returns how many frames it sent and
-// how long that took from the first one on.
+// how long that took from the first one on. On a core that others keep for all of
+// d there is no such time, and no rate: that is an error.
 func (g *Generator) Run(ctx context.Context, d time.Duration) (frames uint64, took time.Duration, err error) {
+	asker := ctx
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := g.program.Sent()
@@ -69,7 +71,10 @@ func (g *Generator) Run(ctx context.Context, d time.Duration) (frames uint64, to
 	if first > 0 && end > first {
 		took = time.Duration(end - first)
 	}
-	return after - before, took, errors.Join(err, err2, err3)
+	if err = errors.Join(err, err2, err3); err == nil && took == 0 && asker.Err() == nil {
+		err = fmt.Errorf("send live frames: none went out in the %v there were, the core is busy with something else: try again when it is not", d)
+	}
+	return after - before, took, err
 }
 
 // send keeps the program running until ctx ends: a signal that was not meant

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,4 +193,26 @@ func TestCeiling(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// Where no frame gets out in the time there is, there is no rate: an error says
+// so. A run that was called off says nothing.
+func TestNothingSent(t *testing.T) {
+	pair := testnet.Pair(t, veth.Options{})
+	testnet.Do(t, pair.Ends[0], func() error {
+		g, err := Open(pair.Ends[0].Name, Config{})
+		if err != nil {
+			return err
+		}
+		defer g.Close()
+		if _, took, err := g.Run(context.Background(), time.Nanosecond); took != 0 || err == nil || !strings.Contains(err.Error(), "busy") {
+			t.Errorf("a run over before it began: %v, %v; want an error", took, err)
+		}
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		if n, _, err := g.Run(ended, time.Second); n != 0 || err != nil {
+			t.Errorf("a run called off: %d frames, %v", n, err)
+		}
+		return nil
+	})
 }
